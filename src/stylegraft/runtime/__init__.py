@@ -1,0 +1,1 @@
+"""The machine under the mathematics: random keys, precision and device, processes."""
