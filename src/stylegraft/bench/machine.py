@@ -1,0 +1,171 @@
+"""What this machine is and can do: processor, matrix-multiply rate, copy rate, peak memory of the process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stylegraft.runtime.precision import has_bf16_units
+
+GEMM_SIZE = 2048
+BF16_UNITS_RATIO = 1.5
+_REPORTED_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "bf16", "i8mm", "sve")
+
+
+def gemm_rate(dtype: torch.dtype, size: int = GEMM_SIZE, repeats: int = 7) -> float:
+    """Returns the median rate of `size`^3 matrix products in GFLOP/s (2 FLOP a multiply-add).
+
+    Args:
+        dtype: torch.float32 or torch.bfloat16.
+        size: rows and columns of both factors.
+        repeats: timed products, after two warm ones.
+    """
+    a = torch.rand(size, size).to(dtype)
+    b = torch.rand(size, size).to(dtype)
+    seconds = _median_seconds(lambda: torch.mm(a, b), repeats)
+    return 2 * size**3 / seconds / 1e9
+
+
+def copy_rate(size_mb: int = 256, repeats: int = 7) -> float:
+    """Returns the median rate of a large copy in GB/s, bytes read and bytes written both counted.
+
+    Args:
+        size_mb: size of the source in MB (10^6 bytes); large against the caches.
+        repeats: timed copies, after two warm ones.
+    """
+    source = torch.ones(size_mb * 250_000)
+    target = torch.empty_like(source)
+    seconds = _median_seconds(lambda: target.copy_(source), repeats)
+    return 2 * size_mb / 1e3 / seconds
+
+
+def measure_machine() -> dict[str, float]:
+    """Returns `gemm_fp32_gflops`, `gemm_bf16_gflops` and `copy_gb_per_sec`, measured now."""
+    return {
+        "gemm_fp32_gflops": gemm_rate(torch.float32),
+        "gemm_bf16_gflops": gemm_rate(torch.bfloat16),
+        "copy_gb_per_sec": copy_rate(),
+    }
+
+
+def bf16_pays(rates: dict[str, float]) -> bool:
+    """Returns whether bf16 matrix products are fast here: the processor says so, or `rates` show it.
+
+    Args:
+        rates: of `measure_machine`.
+    """
+    measured = rates["gemm_bf16_gflops"] >= BF16_UNITS_RATIO * rates["gemm_fp32_gflops"]
+    return measured or has_bf16_units(torch.device("cpu"))
+
+
+def describe_machine() -> dict[str, Any]:
+    """Returns JSON-ready facts: processor, cores, threads, instruction sets, memory, versions."""
+    flags = cpu_flags()
+    return {
+        "cpu": _cpu_name(),
+        "architecture": platform.machine(),
+        "system": platform.system(),
+        "logical_cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "flags": [flag for flag in _REPORTED_FLAGS if flag in flags],
+        "torch_cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def cpu_flags() -> frozenset[str]:
+    """Returns the processor's feature names as Linux lists them; empty on other systems."""
+    for line in _proc_lines("/proc/cpuinfo"):
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return frozenset(value.split())
+    return frozenset()
+
+
+def peak_memory_mb() -> float:
+    """Returns the largest resident size of this process so far, in MB (10^6 bytes).
+
+    On Linux this is VmHWM and not `ru_maxrss`, which is inherited from the process that started this one.
+    """
+    for line in _proc_lines("/proc/self/status"):
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    if sys.platform == "win32":
+        return _windows_peak_bytes() / 1e6
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
+
+
+def _median_seconds(run: Callable[[], object], repeats: int) -> float:
+    run()
+    run()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def _proc_lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _cpu_name() -> str:
+    for line in _proc_lines("/proc/cpuinfo"):
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    if sys.platform == "darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+        if answer:
+            return answer
+    return platform.processor() or platform.machine()
+
+
+def _windows_peak_bytes() -> int:
+    """PeakWorkingSetSize of PROCESS_MEMORY_COUNTERS, from psapi."""
+
+    class Counters(ctypes.Structure):
+        _fields_ = [
+            ("cb", ctypes.c_ulong),
+            ("PageFaultCount", ctypes.c_ulong),
+            *[
+                (name, ctypes.c_size_t)
+                for name in (
+                    "PeakWorkingSetSize",
+                    "WorkingSetSize",
+                    "QuotaPeakPagedPoolUsage",
+                    "QuotaPagedPoolUsage",
+                    "QuotaPeakNonPagedPoolUsage",
+                    "QuotaNonPagedPoolUsage",
+                    "PagefileUsage",
+                    "PeakPagefileUsage",
+                )
+            ],
+        ]
+
+    windll: Any = getattr(ctypes, "windll")  # noqa: B009 - the name exists on Windows only
+    windll.kernel32.GetCurrentProcess.restype = ctypes.c_void_p
+    query = windll.kernel32.K32GetProcessMemoryInfo
+    query.argtypes = [ctypes.c_void_p, ctypes.POINTER(Counters), ctypes.c_ulong]
+    counters = Counters(cb=ctypes.sizeof(Counters))
+    if not query(windll.kernel32.GetCurrentProcess(), ctypes.byref(counters), counters.cb):
+        raise ctypes.WinError()  # pyright: ignore[reportAttributeAccessIssue]
+    return counters.PeakWorkingSetSize

@@ -1,0 +1,40 @@
+"""What is said about the machine: measured, JSON-ready, of this process."""
+
+import json
+import subprocess
+import sys
+
+import torch
+
+from stylegraft.bench import machine
+
+
+def test_rates_are_measured():
+    assert machine.gemm_rate(torch.float32, size=64, repeats=3) > 0
+    assert machine.gemm_rate(torch.bfloat16, size=64, repeats=3) > 0
+    assert machine.copy_rate(size_mb=4, repeats=3) > 0
+
+
+def test_machine_description_is_json():
+    facts = json.loads(json.dumps(machine.describe_machine()))
+    assert facts["cpu"]
+    assert facts["torch"] == torch.__version__
+    assert facts["torch_threads"] == torch.get_num_threads()
+
+
+def test_peak_memory_grows_by_a_large_tensor():
+    # In a process of its own, because the peak of this one may lie far above what it uses now.
+    code = (
+        "import torch; from stylegraft.bench.machine import peak_memory_mb as peak\n"
+        "before = peak(); x = torch.ones(75_000_000); del x; print(peak() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 290 < float(done.stdout) < 400
+
+
+def test_bf16_pays_where_it_is_measured_faster(monkeypatch):
+    monkeypatch.setattr(machine, "has_bf16_units", lambda device: False)
+    assert machine.bf16_pays({"gemm_fp32_gflops": 100.0, "gemm_bf16_gflops": 150.0})
+    assert not machine.bf16_pays({"gemm_fp32_gflops": 100.0, "gemm_bf16_gflops": 149.0})
+    monkeypatch.setattr(machine, "has_bf16_units", lambda device: True)
+    assert machine.bf16_pays({"gemm_fp32_gflops": 100.0, "gemm_bf16_gflops": 90.0})
