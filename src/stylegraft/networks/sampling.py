@@ -18,10 +18,10 @@ def latents_of_seeds(seeds: Sequence[int], z_dim: int) -> torch.Tensor:
 
 
 def labels_of_seeds(seeds: Sequence[int], c_dim: int) -> torch.Tensor | None:
-    """Returns one-hot labels [N, c_dim] of classes drawn uniformly by seed; None where c_dim is 0."""
+    """Returns one-hot labels [N, c_dim] of class seed % c_dim; None where c_dim is 0."""
     if c_dim == 0:
         return None
-    classes = [int(Key.of(seed).fold("class").value % c_dim) for seed in seeds]
+    classes = [seed % c_dim for seed in seeds]
     return torch.nn.functional.one_hot(torch.tensor(classes, dtype=torch.long), c_dim).to(torch.float32)
 
 
@@ -60,17 +60,21 @@ def sample_pixels(
         ws = generator.mapping(z[rows].to(device), row_c, psi, cutoff)
         noise = None
         if noise_mode == "random":
-            noise = [
-                torch.cat(
-                    [Key.of(seeds[row]).fold("noise", layer).normal([0], [1, h, w], device) for row in rows]
-                )
-                for layer, (h, w) in enumerate(generator.synthesis.noise_shapes)
-            ]
+            noise = _keyed_noise(generator, [seeds[row] for row in rows.tolist()], device)
         pictures.append(to_pixels(generator.synthesis(ws, noise_mode, noise))[: len(z) - start])
     if not pictures:
         config = generator.config
         return np.empty((0, config.img_height, config.img_width, config.img_channels), dtype=np.uint8)
     return np.concatenate(pictures)
+
+
+def _keyed_noise(generator: Generator, seeds: Sequence[int], device: torch.device) -> list[torch.Tensor]:
+    """Noise of each layer, [N, 1, h, w], that depends on a sample's seed only."""
+    keys = [Key.of(seed).fold("noise") for seed in seeds]
+    return [
+        torch.cat([key.normal([layer], [1, h, w], device) for key in keys])
+        for layer, (h, w) in enumerate(generator.synthesis.noise_shapes)
+    ]
 
 
 def to_pixels(images: torch.Tensor) -> np.ndarray:

@@ -288,12 +288,12 @@ class DiscriminatorBlock(nn.Module):
             x = y if x is None else x + y
             img = downsample2d(img, self.resample_filter) if self.architecture == "skip" else None
         assert x is not None
+        y: torch.Tensor = self.conv0(x)
         if self.architecture == "resnet":
-            y = self.skip(x, gain=_SQRT_HALF)
-            x = y + self.conv1(self.conv0(x), gain=_SQRT_HALF)
+            y = self.skip(x, gain=_SQRT_HALF) + self.conv1(y, gain=_SQRT_HALF)
         else:
-            x = self.conv1(self.conv0(x))
-        return x, img
+            y = self.conv1(y)
+        return y, img
 
 
 class DiscriminatorEpilogue(nn.Module):

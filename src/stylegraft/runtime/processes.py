@@ -80,5 +80,7 @@ def join_processes(device: str = "auto") -> Iterator[Processes]:
     distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
     try:
         yield Processes(rank, size, place)
+        # The first process writes files after the last sum; the others must not hang up on it.
+        distributed.barrier()
     finally:
         distributed.destroy_process_group()

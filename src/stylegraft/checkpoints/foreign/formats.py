@@ -1,0 +1,72 @@
+"""Tells what a file is from its first bytes, so that a wrong file is called by its name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from stylegraft.errors import CheckpointError
+
+_HEAD_BYTES = 1 << 20
+
+# What each format is, for messages. The keys are the names that `sniff` returns.
+DESCRIPTIONS: dict[str, str] = {
+    "nvidia-pytorch": "a pickle of the official PyTorch code",
+    "tensorflow": "a TensorFlow pickle of StyleGAN or StyleGAN2",
+    "pickle": "a Python pickle",
+    "torch-zip": "a torch.save file",
+    "torch-legacy": "a torch.save file of the old form",
+    "safetensors": "a safetensors file",
+    "html": "an HTML page, saved in place of the file it should have led to",
+    "git-lfs": "a git-lfs pointer, not the file itself",
+    "zip": "a zip archive",
+    "gzip": "a gzip archive",
+    "hdf5": "an HDF5 file",
+    "image": "an image",
+    "empty": "an empty file",
+}
+
+_MAGIC: list[tuple[str, re.Pattern[bytes]]] = [
+    ("empty", re.compile(rb"\Z")),
+    ("git-lfs", re.compile(rb"version https://git-lfs")),
+    ("html", re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|\?xml)", re.IGNORECASE)),
+    (
+        "torch-zip",
+        re.compile(rb"PK\x03\x04.{26}[^/]{1,200}/(?:data\.pkl|byteorder|version|\.format)", re.DOTALL),
+    ),
+    ("zip", re.compile(rb"PK\x03\x04")),
+    ("gzip", re.compile(rb"\x1f\x8b")),
+    ("hdf5", re.compile(rb"\x89HDF\r\n\x1a\n")),
+    ("image", re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF....WEBP", re.DOTALL)),
+    ("torch-legacy", re.compile(rb"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")),
+    ("nvidia-pytorch", re.compile(rb"\x80[\x02-\x05].*?torch_utils\.persistence", re.DOTALL)),
+    ("tensorflow", re.compile(rb"\x80[\x02-\x05].*?dnnlib\.tflib", re.DOTALL)),
+    ("pickle", re.compile(rb"\x80[\x02-\x05]")),
+    ("safetensors", re.compile(rb".{5}\0\0\0\{", re.DOTALL)),
+]
+
+
+def sniff(path: str | Path) -> str | None:
+    """Returns the format of a file, a key of `DESCRIPTIONS`, or None when it is none of them.
+
+    Only the first bytes are looked at: the file may still be damaged or hostile.
+
+    Raises:
+        CheckpointError: there is no such file, or it cannot be read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "nothing there" if not path.exists() else "no regular file"
+        raise CheckpointError(f"cannot read {path}: expected a checkpoint file, got {what}. Check the path.")
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot read {path}: {error.strerror or error}. Check its permissions."
+        ) from error
+    for name, pattern in _MAGIC:
+        if pattern.match(head):
+            return name
+    # Pickles of protocol 0 and 1 begin with any opcode; only the name of the file speaks for them.
+    return "pickle" if path.suffix.lower() in (".pkl", ".pickle") else None

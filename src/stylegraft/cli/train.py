@@ -1,0 +1,143 @@
+"""`stylegraft train`: a generator for the user's images, or the rest of a run that was stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from stylegraft.data.config import DataConfig
+from stylegraft.errors import InputError
+from stylegraft.training.config import TrainOptions
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stylegraft.data.dataset import ImageSet
+    from stylegraft.data.split import Split
+    from stylegraft.training.run import MeasuredEvaluator
+
+
+def train(
+    data: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")] = None,
+    /,
+    training: TrainOptions = TrainOptions(),  # noqa: B008 - frozen
+    images: DataConfig = DataConfig(),  # noqa: B008 - frozen
+    *,
+    out: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None,
+    resume: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None,
+) -> None:
+    """Trains a generator on a folder, class folders or a zip of images.
+
+    stylegraft train photos --out run --minutes 40 --mirror
+
+    stylegraft train --resume run     goes on exactly where it was, also after kill -9
+
+    stylegraft train --resume run --minutes 80     the same, with a new total budget
+
+    torchrun --nproc-per-node 2 -m stylegraft train photos --out run     several processes
+
+    Args:
+        data: folder, class folders or zip (with --resume: only if the images moved)
+        training: what is trained, and for how long
+        images: how the images are read
+        out: the new run's folder
+        resume: the folder of a run to go on with; it keeps its settings, --kimg and --minutes set a new total
+    """
+    if (out is None) == (resume is None):
+        raise InputError("train: expected --out RUN for a new run, or --resume RUN to go on with one.")
+    if resume is None and data is None:
+        raise InputError("train: expected DATA, a folder or zip of images. See stylegraft train --help.")
+    if resume is not None:
+        _refuse_changes(training, images)
+
+    from rich.console import Console
+
+    from stylegraft.runtime.processes import join_processes
+    from stylegraft.training.run import resume_run, start_run
+
+    console = Console(stderr=True)
+    with join_processes(training.device) as processes:
+        if resume is not None:
+            folder = resume
+            outcome = resume_run(
+                resume,
+                data_path=data,
+                kimg=training.kimg,
+                minutes=training.minutes,
+                make_evaluator=make_evaluator,
+                processes=processes,
+                console=console,
+            )
+        else:
+            assert out is not None
+            assert data is not None
+            folder = out
+            outcome = start_run(
+                data,
+                out,
+                training,
+                images,
+                make_evaluator=make_evaluator,
+                processes=processes,
+                console=console,
+            )
+        if processes.is_first:
+            print_outcome(console, folder, outcome)
+
+
+def print_outcome(console: Console, folder: Path, outcome: str) -> None:
+    """Says where the run's results are, and what to do next."""
+    from stylegraft.checkpoints.run_folder import list_checkpoints
+
+    entries, _ = list_checkpoints(folder)
+    measured = [entry for entry in entries if entry.info.get("distance") is not None]
+    lines = []
+    if outcome == "interrupted":
+        lines.append(f"stopped and saved; go on with: stylegraft train --resume {folder}")
+    if entries:
+        last = entries[-1].info
+        lines.append(f"trained    {last['kimg']:.1f} kimg in {last['train_sec'] / 60:.1f} min")
+    if measured:
+        best = min(measured, key=lambda entry: entry.info["distance"])
+        lines.append(
+            f"best       FD-EffLite0 {best.info['distance']:.2f} at {best.info['kimg']:.1f} kimg: {best.path}"
+        )
+    lines += [
+        f"pictures   {folder / 'samples'}",
+        f"curve      {folder / 'curve.png'}",
+        f"next       stylegraft generate {folder} --out images --num 100 --grid images.png",
+    ]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def make_evaluator(images: ImageSet, split: Split) -> MeasuredEvaluator:
+    """The distance of training: FD-EffLite0 to the held-out images, or to all where none are held out."""
+    from stylegraft.evaluation.distance import DistanceEvaluator
+    from stylegraft.training.run import MeasuredEvaluator
+
+    evaluator = DistanceEvaluator(
+        images, split.train_indices, split.holdout_indices, mirror=images.config.mirror, max_real=1000
+    )
+    return MeasuredEvaluator(evaluator, evaluator.seconds_per_image())
+
+
+def _refuse_changes(options: TrainOptions, images: DataConfig) -> None:
+    """A resumed run keeps its settings: a flag that would be ignored is an error."""
+    kept = {"kimg", "minutes", "device"}
+    changed = [
+        name
+        for name in options.model_fields_set - kept
+        if getattr(options, name) != getattr(TrainOptions(), name)
+    ]
+    changed += [
+        name for name in images.model_fields_set if getattr(images, name) != getattr(DataConfig(), name)
+    ]
+    if changed:
+        flags = ", ".join("--" + name.replace("_", "-") for name in sorted(changed))
+        raise InputError(
+            f"{flags}: a resumed run keeps its settings; only --kimg, --minutes and --device can be given "
+            "anew. Leave them out, or start a new run with --out."
+        )

@@ -1,0 +1,149 @@
+"""What the user may choose about training, and the fully resolved form that a run is made from. No torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from stylegraft.augment.config import AdaConfig, AugmentConfig, AugmentPreset
+from stylegraft.config import Config
+from stylegraft.data.config import DataConfig
+from stylegraft.networks.config import Architecture, DiscriminatorConfig, GeneratorConfig
+
+PresetName = Literal["auto", "lite", "standard", "paper"]
+AugmentMode = Literal["ada", "fixed", "none"]
+
+
+class TrainOptions(Config):
+    """The flags of `stylegraft train`. None means: the preset decides."""
+
+    preset: PresetName = Field(
+        default="auto", description="row of the preset table; auto: lite on a CPU, standard on a GPU"
+    )
+    kimg: float | None = Field(
+        default=None, gt=0, description="stop after so many thousand real images shown to D"
+    )
+    minutes: float | None = Field(
+        default=None, gt=0, description="stop after so many minutes (the default is 20)"
+    )
+    seed: int = Field(default=0, ge=0, description="everything random follows from this")
+
+    batch: int | None = Field(default=None, ge=1, description="images per step, over all processes")
+    micro_batch: int | None = Field(
+        default=None,
+        ge=1,
+        description="images at a time; smaller needs less memory (gradients are accumulated)",
+    )
+    lr: float | None = Field(default=None, gt=0, description="Adam's learning rate of both networks")
+    gamma: float | None = Field(default=None, ge=0, description="R1 weight; more: smoother D, for hard sets")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto",
+        description="number type of the convolutions; auto: bf16 where the processor has units for it",
+    )
+    device: str = Field(default="auto", description="auto, cpu, cuda or cuda:1")
+
+    g_arch: Architecture = Field(default="skip", description="generator architecture")
+    d_arch: Architecture = Field(default="resnet", description="discriminator architecture")
+    channel_base: int | None = Field(
+        default=None, ge=8, description="feature maps = channel_base / resolution"
+    )
+    channel_max: int | None = Field(default=None, ge=4, description="most feature maps of a layer")
+    mapping_layers: int | None = Field(default=None, ge=1, description="dense layers from z to w")
+    z_dim: int | None = Field(default=None, ge=1, description="size of z")
+    w_dim: int | None = Field(default=None, ge=1, description="size of w")
+    conv_clamp: float | None = Field(
+        default=None, gt=0, description="clamp of convolution outputs; None: off"
+    )
+    freeze_d: int = Field(
+        default=0, ge=0, description="highest-resolution D layers that stay as they are (FreezeD)"
+    )
+
+    aug: AugmentMode = Field(
+        default="ada", description="augmentation of what D sees: adaptive, of fixed strength, or none"
+    )
+    aug_preset: AugmentPreset = Field(default="bgc", description="which transforms")
+    aug_p: float | None = Field(
+        default=None, ge=0, le=1, description="strength p: at the start with ada, throughout with fixed"
+    )
+    ada_target: float = Field(default=0.6, ge=-1, le=1, description="mean sign(D(real)) that ada steers to")
+    ada_kimg: float | None = Field(
+        default=None, gt=0, description="ada moves p by 1 in so many kimg (500; 100 on transfer)"
+    )
+    ada_p_max: float = Field(
+        default=0.8, gt=0, le=1, description="ada's cap on p; above, transforms leak into samples"
+    )
+
+    mixing_prob: float | None = Field(
+        default=None, ge=0, le=1, description="share of samples with two styles"
+    )
+    pl_weight: float | None = Field(default=None, ge=0, description="path-length weight; 0: off")
+    ema_kimg: float | None = Field(default=None, gt=0, description="half-life of the generator average, kimg")
+    ema_rampup: float | None = Field(
+        default=None, ge=0, description="half-life at most this share of the images so far; 0: no ramp"
+    )
+
+    eval_share: float = Field(
+        default=0.08, ge=0, le=0.5, description="share of the run's time for the distance; 0: never"
+    )
+    eval_kimg: float | None = Field(
+        default=None, gt=0, description="kimg between distances, instead of a share of time"
+    )
+    eval_fakes: int | None = Field(
+        default=None, ge=2, description="generated images a distance (chosen by eval-share)"
+    )
+    num_checkpoints: int = Field(default=2, ge=1, description="newest checkpoints kept, beside the best")
+    save_minutes: float = Field(default=5.0, gt=0, description="a checkpoint at least this often, minutes")
+    on_divergence: Literal["stop", "rollback"] = Field(
+        default="stop",
+        description="NaN: stop at the last good checkpoint, or go back to it once at half the rate",
+    )
+    tensorboard: bool = Field(
+        default=False, description="also write TensorBoard events (pip install stylegraft[tensorboard])"
+    )
+
+
+class RunConfig(Config):
+    """Everything a run does, resolved: saved as `config.json` and in each checkpoint.
+
+    Steps are counted in optimiser steps of the main losses, images in real images shown to D.
+    """
+
+    family: Literal["stylegan2"] = "stylegan2"
+    data_path: str
+    data: DataConfig
+    data_hash: str
+    generator: GeneratorConfig
+    discriminator: DiscriminatorConfig
+    seed: int = 0
+
+    total_kimg: float | None = Field(default=None, gt=0)
+    total_minutes: float | None = Field(default=None, gt=0)
+    batch: int = Field(default=16, ge=1)
+    micro_batch: int = Field(default=16, ge=1)
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+    lr: float = Field(default=0.0025, gt=0)
+    adam_betas: tuple[float, float] = (0.0, 0.99)
+    adam_eps: float = 1e-8
+    freeze_d: int = Field(default=0, ge=0)
+    r1_gamma: float = Field(default=1.0, ge=0)
+    r1_interval: int = Field(default=16, ge=1)
+    pl_weight: float = Field(default=2.0, ge=0)
+    pl_interval: int = Field(default=4, ge=1)
+    pl_decay: float = Field(default=0.01, gt=0, le=1)
+    pl_batch_shrink: int = Field(default=2, ge=1)
+    mixing_prob: float = Field(default=0.9, ge=0, le=1)
+    ema_kimg: float = Field(default=5.0, gt=0)
+    ema_rampup: float = Field(default=0.05, ge=0)
+
+    augment: AugmentConfig | None = Field(description="transforms; None: no augmentation")
+    ada: AdaConfig = Field(default_factory=AdaConfig)
+
+    tick_steps: int = Field(default=16, ge=1, description="steps between two log lines")
+    eval_ticks: int = Field(default=0, ge=0, description="ticks between two distances; 0: never")
+    eval_fakes: int = Field(default=0, ge=0, description="generated images a distance")
+    save_minutes: float = Field(default=5.0, gt=0)
+    num_checkpoints: int = Field(default=2, ge=1)
+    on_divergence: Literal["stop", "rollback"] = "stop"
+    tensorboard: bool = False

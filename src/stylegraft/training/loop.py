@@ -1,0 +1,247 @@
+"""The training loop: steps, log lines, pictures, distances, checkpoints, and a clean way out of it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from stylegraft.checkpoints.native import write_checkpoint
+from stylegraft.checkpoints.run_folder import (
+    checkpoint_path,
+    read_newest_good,
+    remove_newer_than,
+    remove_outdated,
+)
+from stylegraft.errors import DivergenceError
+from stylegraft.training.observers import Observer
+from stylegraft.training.state import TrainState
+from stylegraft.training.step import StepContext, train_step
+
+SampleFakes = Callable[[int, int], np.ndarray]
+
+
+class Floor(Protocol):
+    """What the loop needs of a floor."""
+
+    @property
+    def value(self) -> float:
+        """The distance of real images to real images."""
+        ...
+
+
+class Distance(Protocol):
+    """What the loop needs of a distance."""
+
+    @property
+    def value(self) -> float:
+        """The lower, the nearer to the held-out images."""
+        ...
+
+    @property
+    def floor(self) -> Floor | None:
+        """What real images score in place of the fakes; None if it is not known."""
+        ...
+
+
+class Evaluator(Protocol):
+    """Measures fakes against held-out images; injected, so that training knows no feature network."""
+
+    def __call__(self, sample_fakes: SampleFakes, num_fakes: int) -> Distance:
+        """`sample_fakes(start, count)` gives uint8 [count, H, W, C], the same at each call."""
+        ...
+
+
+class Painter(Protocol):
+    """Draws the sample grid and the curve of a run."""
+
+    def samples(self, state: TrainState) -> None:
+        """Writes the pictures of a moment."""
+        ...
+
+    def curve(self) -> None:
+        """Redraws the curve from the log."""
+        ...
+
+
+@dataclass
+class Loop:
+    """Everything around the step. `run` goes from the state's position to the budget's end.
+
+    Attributes:
+        state: where the run is.
+        context: what a step uses.
+        folder: the run folder.
+        evaluator: the distance, or None.
+        sample_fakes: makes the evaluator's pictures from a state.
+        painter: draws; None in processes that are not the first.
+        observers: watch.
+        info: facts that go into each checkpoint's card (class names, version, source...).
+    """
+
+    state: TrainState
+    context: StepContext
+    folder: Path
+    evaluator: Evaluator | None
+    sample_fakes: Callable[[TrainState], SampleFakes]
+    painter: Painter | None
+    observers: Sequence[Observer]
+    info: dict[str, Any]
+
+    def run(self) -> str:
+        """Trains; returns how it ended: "done" or "interrupted".
+
+        Raises:
+            DivergenceError: gradients are not finite; the last good checkpoint stays.
+        """
+        state, config = self.state, self.state.config
+        session_start, train_sec_before = time.monotonic(), state.train_sec
+        tick_start, tick_step = session_start, state.step
+        last_save = session_start
+        if state.step == 0:
+            self._measure_and_draw()
+            self._save()
+
+        with _interruptions() as interrupted:
+            while True:
+                state.train_sec = train_sec_before + time.monotonic() - session_start
+                done = self._done_share()
+                stop = self.context.processes.any(done >= 1 or bool(interrupted))
+                at_tick = state.step % config.tick_steps == 0 and state.step > tick_step
+
+                # Log line, at fixed steps.
+                if at_tick:
+                    now = time.monotonic()
+                    images = (state.step - tick_step) * config.batch
+                    self._record(
+                        img_per_sec=images / max(now - tick_start, 1e-9), **state.meters.take_means()
+                    )
+                    tick_start, tick_step = now, state.step
+
+                # Distance and pictures, at fixed ticks and at the end.
+                is_finished = stop and not interrupted
+                due = (
+                    at_tick
+                    and config.eval_ticks
+                    and (state.step // config.tick_steps) % config.eval_ticks == 0
+                )
+                if due or is_finished:
+                    self._measure_and_draw()
+
+                # Checkpoint, with each distance and every few minutes.
+                overdue = self.context.processes.any(time.monotonic() - last_save > config.save_minutes * 60)
+                if stop or due or (at_tick and overdue):
+                    state.train_sec = train_sec_before + time.monotonic() - session_start
+                    self._save()
+                    last_save = tick_start = time.monotonic()
+
+                if stop:
+                    return "done" if is_finished else "interrupted"
+                try:
+                    train_step(state, self.context)
+                except DivergenceError as error:
+                    self._roll_back_or_raise(error)
+                    tick_start, tick_step = time.monotonic(), state.step
+                self._tell_progress(done, train_sec_before + time.monotonic() - session_start)
+
+    def _done_share(self) -> float:
+        """The finished share of the budget; with two budgets, of the one that ends first."""
+        config, state = self.state.config, self.state
+        shares = [0.0]
+        if config.total_kimg is not None:
+            shares.append(state.num_images / (config.total_kimg * 1000))
+        if config.total_minutes is not None:
+            shares.append(state.train_sec / (config.total_minutes * 60))
+        return max(shares)
+
+    def _measure_and_draw(self) -> None:
+        state, config = self.state, self.state.config
+        if not self.context.processes.is_first:
+            return
+        if self.evaluator is not None and config.eval_fakes:
+            start = time.monotonic()
+            distance = self.evaluator(self.sample_fakes(state), config.eval_fakes)
+            value, floor = distance.value, distance.floor
+            state.eval_sec += time.monotonic() - start
+            if state.best is None or value < state.best["value"]:
+                state.best = {"step": state.step, "kimg": state.kimg, "value": value}
+            self.info["distance"] = value
+            scalars = {"distance": value, "eval_sec": time.monotonic() - start}
+            self._record(**scalars, **({} if floor is None else {"floor": floor.value}))
+        if self.painter is not None:
+            self.painter.samples(state)
+            self.painter.curve()
+
+    def _save(self) -> None:
+        state = self.state
+        if self.context.processes.is_first:
+            info = self.info | {"step": state.step, "kimg": state.kimg, "train_sec": state.train_sec}
+            self.info.pop("distance", None)  # a distance belongs to the step it was measured at
+            write_checkpoint(checkpoint_path(self.folder, state.num_images), state.to_checkpoint(info))
+            best_step = None if state.best is None else int(state.best["step"])
+            remove_outdated(self.folder, state.config.num_checkpoints, best_step)
+
+    def _record(self, **scalars: float) -> None:
+        state = self.state
+        record = {
+            "step": state.step,
+            "kimg": state.kimg,
+            "train_sec": round(state.train_sec, 3),
+            "augment_p": state.ada.p,
+            **{name: float(value) for name, value in scalars.items()},
+        }
+        for observer in self.observers:
+            observer.on_record(record)
+
+    def _note(self, text: str) -> None:
+        for observer in self.observers:
+            observer.on_note(text)
+
+    def _tell_progress(self, done: float, train_sec: float) -> None:
+        seconds_left = train_sec * (1 - done) / done if done > 0 else float(0)
+        for observer in self.observers:
+            observer.on_progress(min(done, 1.0), self.state.kimg, seconds_left)
+
+    def _roll_back_or_raise(self, error: DivergenceError) -> None:
+        """Answers a divergence as asked: back to the last good checkpoint at half the rate, once; or stop."""
+        checkpoint, path, _ = read_newest_good(self.folder)
+        wants_rollback = self.state.config.on_divergence == "rollback"
+        if not wants_rollback or self.state.rolled_back:
+            again = " again after a rollback" if self.state.rolled_back else ""
+            raise DivergenceError(
+                f"{error}{again}. The last good checkpoint is {path}. "
+                "Resume with a lower --lr, a higher --gamma, --precision fp32 or --on-divergence rollback."
+            ) from error
+        train_sec = self.state.train_sec
+        self.state.load_checkpoint(checkpoint)
+        self.state.train_sec = train_sec
+        self.state.rolled_back = True
+        self.state.scale_lr(0.5)
+        if self.context.processes.is_first:
+            remove_newer_than(self.folder, self.state.step)
+        self._note(f"{error}: back to {path.name}, once, at half the learning rate")
+
+
+@contextmanager
+def _interruptions() -> Iterator[list[int]]:
+    """Turns SIGINT and SIGTERM into an entry of the list; a second one acts at once, as usual."""
+    received: list[int] = []
+    previous = {}
+
+    def remember(number: int, frame: object) -> None:
+        received.append(number)
+        signal.signal(number, previous[number])
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        previous[number] = signal.signal(number, remember)
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

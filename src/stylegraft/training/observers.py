@@ -1,0 +1,163 @@
+"""Who watches a run: the log file, the progress bar, TensorBoard. None of them can change the training."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from stylegraft.errors import InputError
+from stylegraft.files import write_text
+
+Record = dict[str, Any]
+
+
+class Observer(Protocol):
+    """Receives what happens in a run."""
+
+    def on_record(self, record: Record) -> None:
+        """Called with each log line: `step`, `kimg`, and scalars by name."""
+        ...
+
+    def on_progress(self, done: float, kimg: float, seconds_left: float) -> None:
+        """Called after each step with the finished share of the run."""
+        ...
+
+    def on_note(self, text: str) -> None:
+        """Called with a sentence for the user."""
+        ...
+
+    def close(self) -> None:
+        """Called once at the end, also after an error."""
+        ...
+
+
+class JsonLog:
+    """Appends records to RUN/log.jsonl, one JSON object a line."""
+
+    def __init__(self, path: Path, resume_step: int) -> None:
+        """Opens the log; lines written after the checkpoint at `resume_step` are taken back."""
+        if path.exists():
+            lines = [
+                line
+                for line in path.read_text(encoding="utf-8").splitlines()
+                if _step_of(line) <= resume_step
+            ]
+            write_text(path, "".join(line + "\n" for line in lines))
+        self._file = path.open("a", encoding="utf-8")
+
+    def on_record(self, record: Record) -> None:
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+
+    def on_progress(self, done: float, kimg: float, seconds_left: float) -> None:
+        pass
+
+    def on_note(self, text: str) -> None:
+        pass
+
+    def close(self) -> None:
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+class ProgressBar:
+    """A live line on a terminal; a plain line now and then where there is none."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = console.is_terminal
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("[dim]{task.fields[scalars]}"),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("starting", total=1.0, left="", scalars="")
+        self._scalars: dict[str, float] = {}
+        self._last_plain = time.monotonic()
+        if self._live:
+            self._progress.start()
+
+    def on_record(self, record: Record) -> None:
+        self._scalars |= {key: value for key, value in record.items() if isinstance(value, float)}
+
+    def on_progress(self, done: float, kimg: float, seconds_left: float) -> None:
+        left = f"{_clock(seconds_left)} left"
+        text = _scalars_line(self._scalars)
+        self._progress.update(
+            self._task, completed=done, description=f"{kimg:.1f} kimg", left=left, scalars=text
+        )
+        if not self._live and time.monotonic() - self._last_plain > 30:
+            self._last_plain = time.monotonic()
+            self._console.print(
+                f"{kimg:.1f} kimg  {done:.0%}  {left}  {text}", highlight=False, soft_wrap=True
+            )
+
+    def on_note(self, text: str) -> None:
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        if self._live:
+            self._progress.stop()
+
+
+class TensorBoardLog:
+    """Writes every scalar to RUN/tensorboard."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise InputError(
+                "--tensorboard needs a package that is not installed: pip install 'stylegraft[tensorboard]'"
+            ) from error
+        self._writer = SummaryWriter(str(path))
+
+    def on_record(self, record: Record) -> None:
+        for name, value in record.items():
+            if isinstance(value, float) and name != "kimg":
+                self._writer.add_scalar(name, value, global_step=round(record["kimg"] * 1000))
+
+    def on_progress(self, done: float, kimg: float, seconds_left: float) -> None:
+        pass
+
+    def on_note(self, text: str) -> None:
+        pass
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _step_of(line: str) -> float:
+    """The step of a log line; a half-written last line counts as after everything."""
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+def _scalars_line(scalars: dict[str, float]) -> str:
+    shown = [
+        ("img_per_sec", "{:.1f} img/s"),
+        ("augment_p", "p {:.3f}"),
+        ("loss_G", "G {:.2f}"),
+        ("loss_D", "D {:.2f}"),
+        ("distance", "FD-EffLite0 {:.1f}"),
+    ]
+    return "  ".join(form.format(scalars[name]) for name, form in shown if name in scalars)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(max(round(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,0 +1,87 @@
+"""The preset table: one row a budget, with the evidence beside it. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Sizes and rates that go together.
+
+    Attributes:
+        channel_base: feature maps of a block = channel_base / its resolution...
+        channel_max: ...but no more than this.
+        latent_dim: z_dim and w_dim.
+        mapping_layers: depth of the mapping network.
+        batch: images per step.
+        lr: Adam's rate.
+        mixing_prob: style mixing.
+        pl_weight: path-length weight from 64 px upwards.
+    """
+
+    channel_base: int
+    channel_max: int
+    latent_dim: int
+    mapping_layers: int
+    batch: int
+    lr: float
+    mixing_prob: float
+    pl_weight: float
+
+
+PRESETS: dict[str, Preset] = {
+    # On a CPU the number of images seen in an evening limits quality, not the capacity of the network: see
+    # docs/results for what this reaches in 20 to 40 minutes on two cores.
+    "lite": Preset(
+        channel_base=2048,
+        channel_max=128,
+        latent_dim=256,
+        mapping_layers=2,
+        batch=16,
+        lr=0.0025,
+        mixing_prob=0.5,
+        pl_weight=2.0,
+    ),
+    # StyleGAN2-ADA's automatic set-up below 512 px (Karras et al. 2020, "Limited Data", appendix C), with the
+    # feature maps halved, which is what fits 64 to 256 px on one GPU.
+    "standard": Preset(
+        channel_base=8192,
+        channel_max=512,
+        latent_dim=512,
+        mapping_layers=2,
+        batch=32,
+        lr=0.0025,
+        mixing_prob=0.9,
+        pl_weight=2.0,
+    ),
+    # StyleGAN2's config F (Karras et al. 2020, "Analyzing", table 1): many GPU days.
+    "paper": Preset(
+        channel_base=32768,
+        channel_max=512,
+        latent_dim=512,
+        mapping_layers=8,
+        batch=32,
+        lr=0.002,
+        mixing_prob=0.9,
+        pl_weight=2.0,
+    ),
+}
+
+
+def r1_gamma(height: int, width: int, batch: int) -> float:
+    """Returns the R1 weight 0.0002 * pixels / batch of StyleGAN2-ADA's automatic set-up."""
+    return 0.0002 * height * width / batch
+
+
+def ema_half_life_kimg(batch: int) -> float:
+    """Returns 10 kimg at batch 32 and in proportion, as StyleGAN2-ADA's automatic set-up does."""
+    return batch * 10 / 32
+
+
+def path_length_weight(preset: Preset, height: int, width: int) -> float:
+    """Returns the preset's weight from 64 px upwards and 0 below.
+
+    StyleGAN2-ADA switches path length off for 32 px CIFAR-10, where it costs quality (appendix D).
+    """
+    return preset.pl_weight if max(height, width) >= 64 else 0.0

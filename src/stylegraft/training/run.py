@@ -1,0 +1,284 @@
+"""Starting and resuming a run: opens the images, resolves the settings, assembles the loop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+import stylegraft
+from stylegraft.augment.pipe import AugmentPipe
+from stylegraft.checkpoints.run_folder import CONFIG_NAME, LOG_NAME, read_newest_good, remove_newer_than
+from stylegraft.data.config import DataConfig
+from stylegraft.data.dataset import ImageSet
+from stylegraft.data.reader import open_image_set
+from stylegraft.data.sampler import TrainSampler
+from stylegraft.data.split import Split
+from stylegraft.errors import CheckpointError, DataError, InputError
+from stylegraft.files import make_folder, write_text
+from stylegraft.networks.sampling import latents_of_seeds, sample_pixels
+from stylegraft.runtime.precision import compute_dtype
+from stylegraft.runtime.processes import Processes
+from stylegraft.training.config import RunConfig, TrainOptions
+from stylegraft.training.estimate import Estimate, measure, with_schedule
+from stylegraft.training.loop import Evaluator, Loop, SampleFakes
+from stylegraft.training.observers import JsonLog, Observer, ProgressBar, TensorBoardLog
+from stylegraft.training.painter import RunPainter
+from stylegraft.training.plan import plan_run
+from stylegraft.training.state import TrainState, new_state
+from stylegraft.training.step import RealBatch, StepContext
+
+_EVALUATION_SEED_OFFSET = 1_000_000  # keeps the curve's fakes apart from the seeds people look at
+
+
+@dataclass(frozen=True)
+class MeasuredEvaluator:
+    """An evaluator, and the seconds it takes for one picture's features."""
+
+    evaluator: Evaluator
+    feature_sec: float
+
+
+EvaluatorFactory = Callable[[ImageSet, Split], MeasuredEvaluator]
+
+
+def start_run(
+    data_path: str | Path,
+    folder: str | Path,
+    options: TrainOptions,
+    data: DataConfig,
+    *,
+    make_evaluator: EvaluatorFactory,
+    processes: Processes,
+    console: Console,
+) -> str:
+    """Trains from scratch into a new run folder; returns "done" or "interrupted".
+
+    Raises:
+        InputError: the folder holds a run already, or cannot be written.
+        DataError: the images cannot be used.
+    """
+    folder = Path(folder)
+    if (folder / CONFIG_NAME).exists():
+        raise InputError(
+            f"{folder} (--out) holds a run already. Go on with --resume {folder}, or name another folder."
+        )
+    if processes.is_first:
+        make_folder(folder, "--out")
+    images = open_image_set(data_path, data)
+    split = images.split()
+    dtype = compute_dtype(options.precision, processes.device)
+    precision = "bf16" if dtype == torch.bfloat16 else "fp32"
+    config = plan_run(options, images, split, data, processes.device.type, precision)
+    _check_processes(config, processes)
+
+    estimate = measure(config, processes)
+    measured = None
+    if options.eval_share and processes.is_first:
+        measured = make_evaluator(images, split)
+        config = with_schedule(config, options, estimate, measured.feature_sec)
+    config = RunConfig.from_dict(processes.from_first(config.to_dict()))  # pyright: ignore[reportArgumentType]
+    if processes.is_first:
+        _announce(console, config, estimate, images, split)
+        write_text(folder / CONFIG_NAME, config.to_json())
+    state = new_state(config, processes.device)
+    return _run_loop(state, folder, images, split, measured, processes, console)
+
+
+def resume_run(
+    folder: str | Path,
+    *,
+    data_path: str | Path | None,
+    kimg: float | None,
+    minutes: float | None,
+    make_evaluator: EvaluatorFactory,
+    processes: Processes,
+    console: Console,
+) -> str:
+    """Goes on with a run exactly where its newest whole checkpoint left it; returns "done" or "interrupted".
+
+    Args:
+        folder: the run folder.
+        data_path: where the images are now, if they moved; they must be the same.
+        kimg: a new total budget, or None.
+        minutes: a new total budget, or None.
+        make_evaluator: see `start_run`.
+        processes: this process among all.
+        console: for the user.
+
+    Raises:
+        CheckpointError: no checkpoint can be read.
+        DataError: the images are not those the run was started with.
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    if kimg is not None or minutes is not None:
+        config = config.replace(total_kimg=kimg, total_minutes=minutes)
+    checkpoint, path, problems = read_newest_good(folder)
+    images = open_image_set(data_path or config.data_path, config.data)
+    if images.content_hash != config.data_hash:
+        raise DataError(
+            f"{images.path}: expected the images this run was started with (hash {config.data_hash[:12]}), "
+            f"got others (hash {images.content_hash[:12]}). Restore them, or start a new run."
+        )
+    split = images.split()
+    _check_processes(config, processes)
+    state = new_state(config, processes.device)
+    state.load_checkpoint(checkpoint)
+    measured = None
+    if processes.is_first:
+        for problem in problems:
+            console.print(f"skipped: {problem}", highlight=False, soft_wrap=True)
+        console.print(
+            f"resuming {folder} from {path.name} ({state.kimg:.1f} kimg)", highlight=False, soft_wrap=True
+        )
+        remove_newer_than(folder, state.step)
+        write_text(folder / CONFIG_NAME, config.to_json())
+        if config.eval_fakes:
+            measured = make_evaluator(images, split)
+    return _run_loop(state, folder, images, split, measured, processes, console)
+
+
+def _run_loop(
+    state: TrainState,
+    folder: Path,
+    images: ImageSet,
+    split: Split,
+    measured: MeasuredEvaluator | None,
+    processes: Processes,
+    console: Console,
+) -> str:
+    config, device = state.config, processes.device
+    train = split.train_indices
+    sampler = TrainSampler(len(train), config.seed, config.data.mirror)
+
+    def reals(position: int, samples: Sequence[int]) -> RealBatch:
+        indices, flips = sampler.batch(position + samples[0], len(samples))
+        labels = images.label_batch(train[indices])
+        return images.batch(train[indices], flips).to(device), None if labels is None else labels.to(device)
+
+    observers: list[Observer] = []
+    painter = None
+    try:
+        if processes.is_first:
+            observers += [JsonLog(folder / LOG_NAME, state.step), ProgressBar(console)]
+            if config.tensorboard:
+                observers.append(TensorBoardLog(folder / "tensorboard"))
+            painter = RunPainter(folder, images, train)
+        labels = None if images.labels is None else torch.from_numpy(images.labels[train]).to(device)
+        loop = Loop(
+            state=state,
+            context=StepContext(
+                processes,
+                AugmentPipe(config.augment) if config.augment else None,
+                reals,
+                labels,
+                note=lambda text: _tell(observers, text),
+            ),
+            folder=folder,
+            evaluator=measured.evaluator if measured else None,
+            sample_fakes=lambda state: _fakes_of(state, images.labels, split),
+            painter=painter,
+            observers=observers,
+            info=_card_info(images),
+        )
+        return loop.run()
+    finally:
+        for observer in observers:
+            observer.close()
+
+
+def _fakes_of(state: TrainState, labels: np.ndarray | None, split: Split) -> SampleFakes:
+    """The curve's fakes: fixed seeds, labels in the proportion of the images they are compared with."""
+    reference = split.holdout_indices if len(split.holdout_indices) else split.train_indices
+
+    def sample(start: int, count: int) -> np.ndarray:
+        seeds = range(_EVALUATION_SEED_OFFSET + start, _EVALUATION_SEED_OFFSET + start + count)
+        z = latents_of_seeds(seeds, state.config.generator.mapping.z_dim)
+        c = None
+        if labels is not None:
+            c = torch.from_numpy(labels[reference[np.arange(start, start + count) % len(reference)]])
+        return sample_pixels(state.G_ema, z, c, seeds=seeds)
+
+    return sample
+
+
+def _card_info(images: ImageSet) -> dict[str, Any]:
+    return {
+        "version": stylegraft.__version__,
+        "class_names": images.class_names and list(images.class_names),
+        "data_hash": images.content_hash,
+        "num_training_images": len(images),
+    }
+
+
+def _announce(
+    console: Console, config: RunConfig, estimate: Estimate, images: ImageSet, split: Split
+) -> None:
+    generator = config.generator
+    classes = f", {images.c_dim} classes" if images.c_dim else ""
+    augment = "none" if config.augment is None else f"{config.ada.mode} p, from {config.ada.p:g}"
+    minutes = estimate.total_sec / 60
+    for line in (
+        f"images     {len(split.train_indices)} to train on, {len(split.holdout_indices)} held out, "
+        f"{images.height}x{images.width}, {images.num_channels} channels{classes}",
+        f"networks   StyleGAN2 {generator.architecture}/{config.discriminator.architecture}, feature maps "
+        f"{'-'.join(map(str, generator.channels))}, mapping {generator.mapping.num_layers} layers",
+        f"training   batch {config.batch}, lr {config.lr:g}, R1 gamma {config.r1_gamma:.3g}, path length "
+        f"{config.pl_weight:g}, EMA {config.ema_kimg:g} kimg, augmentation {augment}, {config.precision}",
+        f"forecast   {config.batch / estimate.step_sec:.1f} img/s measured here: "
+        f"{estimate.total_kimg:.0f} kimg in {minutes:.0f} min",
+    ):
+        console.print(line, highlight=False, soft_wrap=True)
+    if config.eval_fakes:
+        ticks = max(estimate.total_sec / estimate.step_sec / config.tick_steps, 1)
+        times = ticks / config.eval_ticks + 1
+        console.print(
+            f"distance   FD-EffLite0 of {config.eval_fakes} fakes, about {times:.0f} times",
+            highlight=False,
+        )
+    if split.note:
+        console.print(f"note       {split.note}", highlight=False, soft_wrap=True)
+    if images.skipped:
+        console.print(
+            f"note       {len(images.skipped)} files left out (--skip-bad)", highlight=False, soft_wrap=True
+        )
+
+
+def _check_processes(config: RunConfig, processes: Processes) -> None:
+    num_micro_batches = config.batch // config.micro_batch
+    if num_micro_batches % processes.size:
+        raise InputError(
+            f"{processes.size} processes: expected a divisor of the {num_micro_batches} micro-batches of a "
+            f"step. Use --micro-batch {config.batch // processes.size} with batch {config.batch}."
+        )
+
+
+def read_config(folder: Path) -> RunConfig:
+    """Returns the settings of a run folder.
+
+    Raises:
+        CheckpointError: there are none, or they are damaged.
+        ConfigError: they are of another schema.
+    """
+    path = folder / CONFIG_NAME
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} (--resume): expected a run's settings, got {error}. Name a run folder."
+        ) from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path} (--resume): expected a JSON object. Name a run folder.")
+    return RunConfig.from_dict(values)
+
+
+def _tell(observers: Sequence[Observer], text: str) -> None:
+    for observer in observers:
+        observer.on_note(text)

@@ -1,0 +1,209 @@
+"""All that a run is at one moment, and its way to disk and back: what a resume needs, and nothing else.
+
+Random numbers are keyed by (seed, step, sample), so the position in the run is one integer, `step`.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from stylegraft.augment.controller import AdaController
+from stylegraft.checkpoints.native import Checkpoint
+from stylegraft.errors import CheckpointError
+from stylegraft.networks.layers import Conv
+from stylegraft.networks.stylegan2 import Discriminator, Generator
+from stylegraft.runtime.random import Key
+from stylegraft.training.config import RunConfig
+from stylegraft.training.meters import Meters
+
+_ADAM_TENSORS = ("step", "exp_avg", "exp_avg_sq")
+
+
+@dataclass
+class TrainState:
+    """Networks, optimisers, controllers and counters of a run.
+
+    Attributes:
+        config: the resolved settings.
+        step: finished steps.
+        lr_scale: factor on both learning rates (halved by a rollback).
+        pl_mean: running mean of the path lengths, [].
+        best: {"step", "kimg", "value"} of the lowest held-out distance so far, or None.
+        train_sec: seconds spent in all sessions of the run.
+        eval_sec: those of them spent on distances.
+        rolled_back: whether a divergence was answered once already.
+    """
+
+    config: RunConfig
+    G: Generator
+    D: Discriminator
+    G_ema: Generator
+    optimizer_G: torch.optim.Adam
+    optimizer_D: torch.optim.Adam
+    ada: AdaController
+    pl_mean: torch.Tensor
+    step: int = 0
+    lr_scale: float = 1.0
+    best: dict[str, float] | None = None
+    train_sec: float = 0.0
+    eval_sec: float = 0.0
+    rolled_back: bool = False
+    meters: Meters = field(default_factory=Meters)
+
+    @property
+    def num_images(self) -> int:
+        """Real images shown to the discriminator so far."""
+        return self.step * self.config.batch
+
+    @property
+    def kimg(self) -> float:
+        """Thousands of real images shown to the discriminator so far."""
+        return self.num_images / 1000
+
+    def scale_lr(self, factor: float) -> None:
+        """Multiplies both learning rates."""
+        self.lr_scale *= factor
+        for optimizer in (self.optimizer_G, self.optimizer_D):
+            for group in optimizer.param_groups:
+                group["lr"] *= factor
+
+    def to_checkpoint(self, info: dict[str, Any]) -> Checkpoint:
+        """Returns the whole state as a checkpoint; tensors are shared, not copied."""
+        return Checkpoint(
+            generator=self.config.generator,
+            discriminator=self.config.discriminator,
+            networks=_named("G_ema", self.G_ema) | _named("D", self.D),
+            training=_named("G", self.G)
+            | _optimizer_tensors("optimizer_G", self.G, self.optimizer_G)
+            | _optimizer_tensors("optimizer_D", self.D, self.optimizer_D)
+            | {"pl_mean": self.pl_mean},
+            info=info,
+            state={
+                "config": self.config.to_dict(),
+                "step": self.step,
+                "lr_scale": self.lr_scale,
+                "best": self.best,
+                "train_sec": self.train_sec,
+                "eval_sec": self.eval_sec,
+                "rolled_back": self.rolled_back,
+                "ada": self.ada.state_dict(),
+                "meters": self.meters.state_dict(),
+            },
+        )
+
+    def load_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Takes over a state written by `to_checkpoint` under the same config.
+
+        Raises:
+            CheckpointError: tensors are missing, left over or of another shape.
+        """
+        for name, network in (("G_ema", self.G_ema), ("D", self.D)):
+            load_network(network, name, checkpoint.networks)
+        load_network(self.G, "G", checkpoint.training)
+        _load_optimizer("optimizer_G", self.G, self.optimizer_G, checkpoint.training)
+        _load_optimizer("optimizer_D", self.D, self.optimizer_D, checkpoint.training)
+        with torch.no_grad():
+            self.pl_mean.copy_(checkpoint.training["pl_mean"])
+        saved = checkpoint.state
+        self.step, self.best = saved["step"], saved["best"]
+        self.train_sec, self.eval_sec = saved["train_sec"], saved["eval_sec"]
+        self.rolled_back = saved["rolled_back"]
+        self.scale_lr(saved["lr_scale"] / self.lr_scale)
+        self.ada.load_state_dict(saved["ada"])
+        self.meters.load_state_dict(saved["meters"])
+
+
+def new_state(config: RunConfig, device: torch.device) -> TrainState:
+    """Returns the state at step 0: networks initialised from the seed, on `device`."""
+    dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(Key.of(config.seed).fold("init").value >> 1)
+        G = Generator(config.generator)
+        D = Discriminator(config.discriminator)
+    for network in (G, D):
+        network.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        network.set_compute_dtype(dtype)
+    freeze_layers(D, config.freeze_d)
+    G_ema = copy.deepcopy(G).eval().requires_grad_(False)
+    return TrainState(
+        config=config,
+        G=G,
+        D=D,
+        G_ema=G_ema,
+        optimizer_G=_lazy_adam(G, config, config.pl_interval if config.pl_weight else None),
+        optimizer_D=_lazy_adam(D, config, config.r1_interval if config.r1_gamma else None),
+        ada=AdaController(config.ada),
+        pl_mean=torch.zeros([], device=device),
+    )
+
+
+def freeze_layers(D: Discriminator, count: int) -> None:
+    """Stops the gradients of the first `count` convolutions of D, seen from the image.
+
+    Source: Mo et al. 2020, "Freeze the Discriminator".
+    """
+    blocks = [D.get_submodule(name) for name in reversed(D.config.block_names)]
+    layers = [layer for block in blocks for layer in block.children() if isinstance(layer, Conv)]
+    for layer in layers[:count]:
+        layer.requires_grad_(False)
+
+
+def load_network(network: torch.nn.Module, prefix: str, tensors: dict[str, torch.Tensor]) -> None:
+    """Copies the tensors named `prefix.*` into a network; all must be there, and no more.
+
+    Raises:
+        CheckpointError: names the first tensors that are missing, left over or of another shape.
+    """
+    own = {name[len(prefix) + 1 :]: t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
+    try:
+        network.load_state_dict(own)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{prefix}: tensors do not fit the network: {reason[:400]}") from error
+
+
+def _lazy_adam(network: torch.nn.Module, config: RunConfig, interval: int | None) -> torch.optim.Adam:
+    """Adam corrected for a regulariser that runs in steps of its own (Karras et al. 2020, appendix B)."""
+    ratio = 1.0 if interval is None else interval / (interval + 1)
+    beta1, beta2 = config.adam_betas
+    return torch.optim.Adam(
+        [parameter for parameter in network.parameters() if parameter.requires_grad],
+        lr=config.lr * ratio,
+        betas=(beta1**ratio, beta2**ratio),
+        eps=config.adam_eps,
+        fused=True,
+    )
+
+
+def _named(prefix: str, network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {f"{prefix}.{name}": tensor for name, tensor in network.state_dict().items()}
+
+
+def _optimizer_tensors(
+    prefix: str, network: torch.nn.Module, optimizer: torch.optim.Adam
+) -> dict[str, torch.Tensor]:
+    return {
+        f"{prefix}.{key}.{name}": optimizer.state[parameter][key]
+        for name, parameter in network.named_parameters()
+        if parameter in optimizer.state
+        for key in _ADAM_TENSORS
+    }
+
+
+def _load_optimizer(
+    prefix: str, network: torch.nn.Module, optimizer: torch.optim.Adam, tensors: dict[str, torch.Tensor]
+) -> None:
+    for name, parameter in network.named_parameters():
+        if f"{prefix}.step.{name}" not in tensors:
+            optimizer.state.pop(parameter, None)
+            continue
+        state = {key: tensors[f"{prefix}.{key}.{name}"] for key in _ADAM_TENSORS}
+        # Memory order must be the parameter's own, or the fused kernel would read another layout.
+        optimizer.state[parameter] = {
+            "step": state["step"].to(parameter.device),
+            **{key: torch.empty_like(parameter).copy_(state[key]) for key in ("exp_avg", "exp_avg_sq")},
+        }

@@ -1,0 +1,249 @@
+"""One training step, readable from top to bottom.
+
+Random numbers are keyed by (seed, step, phase, sample index in the step); the micro-batch is part of the
+mathematics (minibatch-std groups live in it) and processes share out whole micro-batches. So one process and
+many compute the same sums, up to the order of addition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from stylegraft.augment.pipe import AugmentPipe
+from stylegraft.errors import DivergenceError
+from stylegraft.losses.adversarial import discriminator_loss_fake, discriminator_loss_real, generator_loss
+from stylegraft.losses.regularisers import path_length_penalty, path_lengths, r1_penalty
+from stylegraft.networks.stylegan2 import Generator
+from stylegraft.runtime.processes import Processes
+from stylegraft.runtime.random import Key
+from stylegraft.training.config import RunConfig
+from stylegraft.training.state import TrainState
+
+RealBatch = tuple[torch.Tensor, torch.Tensor | None]
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What a step uses but does not change.
+
+    Attributes:
+        processes: this process among all.
+        pipe: the augmentation, or None.
+        reals: (first position of the step, samples) -> images [n, C, H, W] in [-1, 1], labels [n, c_dim].
+        train_labels: labels of all training images [N, c_dim] that fakes draw theirs from, or None.
+        note: tells the user a sentence.
+    """
+
+    processes: Processes
+    pipe: AugmentPipe | None
+    reals: Callable[[int, Sequence[int]], RealBatch]
+    train_labels: torch.Tensor | None
+    note: Callable[[str], None] = lambda text: None
+
+
+def train_step(state: TrainState, context: StepContext) -> None:
+    """Advances the state by one step: G, path length, D, R1, averages, augmentation strength.
+
+    Raises:
+        DivergenceError: a gradient is not finite; the state is then of no use any more.
+    """
+    config, G, D = state.config, state.G, state.D
+    key = Key.of(config.seed).fold("step", state.step)
+    share = config.micro_batch / config.batch  # of a micro-batch in the step's mean
+    device = context.processes.device
+    w_sum = torch.zeros(config.generator.mapping.w_dim, device=device)
+    sign_sum = torch.zeros([], device=device)
+
+    # Generator: make fakes that D takes for real.
+    with _phase(state, context, G, D, state.optimizer_G, "loss_G") as micro_batches:
+        for samples in micro_batches:
+            c = _draw_labels(key.fold("G"), samples, context)
+            ws = _draw_ws(G, key.fold("G"), samples, c, config.mixing_prob, device)
+            w_sum += ws[:, -1].detach().sum(dim=0)
+            images = _synthesize(G, ws, key.fold("G"), samples)
+            logits = D(_augment(images, state, context, key.fold("G"), samples), c)
+            loss = generator_loss(logits)
+            (loss * share).backward()
+            state.meters.add(loss_G=loss.item(), logits_fake=logits.mean().item())
+
+    # Path length: a step in w should move the image by the same amount everywhere.
+    if config.pl_weight and state.step % config.pl_interval == 0:
+        length_sum = torch.zeros([], device=device)
+        with _phase(state, context, G, D, state.optimizer_G, "path length") as micro_batches:
+            for samples in micro_batches:
+                samples = samples[: max(len(samples) // config.pl_batch_shrink, 1)]
+                c = _draw_labels(key.fold("PL"), samples, context)
+                ws = _draw_ws(G, key.fold("PL"), samples, c, config.mixing_prob, device)
+                images = _synthesize(G, ws, key.fold("PL"), samples)
+                directions = key.fold("PL", "y").normal(samples, images.shape[1:], device)
+                lengths = path_lengths(ws, images, directions)
+                loss = path_length_penalty(lengths, state.pl_mean, config.pl_decay).mean()
+                (loss * config.pl_weight * config.pl_interval * share).backward()
+                length_sum += lengths.detach().mean() * share
+                state.meters.add(path_length=lengths.mean().item(), loss_PL=loss.item())
+        state.pl_mean.lerp_(context.processes.sum(length_sum), config.pl_decay)
+
+    # Discriminator: tell fakes from reals.
+    with _phase(state, context, D, G, state.optimizer_D, "loss_D") as micro_batches:
+        for samples in micro_batches:
+            c = _draw_labels(key.fold("D"), samples, context)
+            with torch.no_grad():
+                ws = _draw_ws(G, key.fold("D"), samples, c, config.mixing_prob, device)
+                images = _synthesize(G, ws, key.fold("D"), samples)
+                images = _augment(images, state, context, key.fold("D"), samples)
+            loss_fake = discriminator_loss_fake(D(images, c))
+            (loss_fake * share).backward()
+
+            images, c = context.reals(state.num_images, samples)
+            logits = D(_augment(images, state, context, key.fold("real"), samples), c)
+            loss_real = discriminator_loss_real(logits)
+            (loss_real * share).backward()
+            signs = logits.detach().sign().sum()
+            sign_sum += signs
+            state.meters.add(
+                loss_D=(loss_fake + loss_real).item(),
+                logits_real=logits.mean().item(),
+                signs_real=signs.item() / len(samples),
+            )
+
+    # R1: the discriminator should be flat around real images.
+    if config.r1_gamma and state.step % config.r1_interval == 0:
+        with _phase(state, context, D, G, state.optimizer_D, "R1") as micro_batches:
+            for samples in micro_batches:
+                images, c = context.reals(state.num_images, samples)
+                images = images.requires_grad_()
+                logits = D(_augment(images, state, context, key.fold("real"), samples), c)
+                penalty = r1_penalty(images, logits).mean()
+                (penalty * (config.r1_gamma / 2) * config.r1_interval * share).backward()
+                state.meters.add(r1_penalty=penalty.item())
+
+    # Averages, counters, augmentation strength.
+    w_mean = context.processes.sum(w_sum) / config.batch
+    G.mapping.update_w_avg(w_mean)
+    state.step += 1
+    update_ema(state)
+    state.ada.update(float(context.processes.sum(sign_sum)), config.batch)
+    if state.ada.maybe_adjust(state.step, config.batch).reached_cap:
+        context.note(
+            f"augmentation p reached its cap {config.ada.cap}: above it, transforms leak into the samples. "
+            "The discriminator knows the training images too well: more images would help most."
+        )
+
+
+@torch.no_grad()
+def update_ema(state: TrainState) -> None:
+    """Moves G_ema towards G with a half-life of `ema_kimg`, shorter while `ema_rampup` limits it."""
+    config = state.config
+    half_life = config.ema_kimg * 1000
+    if config.ema_rampup:
+        half_life = min(half_life, state.num_images * config.ema_rampup)
+    decay = 0.5 ** (config.batch / max(half_life, 1e-8))
+    torch._foreach_lerp_(list(state.G_ema.parameters()), list(state.G.parameters()), 1 - decay)
+    for average, buffer in zip(state.G_ema.buffers(), state.G.buffers()):
+        average.copy_(buffer)
+
+
+@contextmanager
+def _phase(
+    state: TrainState,
+    context: StepContext,
+    trained: nn.Module,
+    other: nn.Module,
+    optimizer: torch.optim.Adam,
+    name: str,
+) -> Iterator[Iterator[range]]:
+    """Gives out micro-batches; their gradients, of `trained` only, are summed, checked and stepped along."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    optimizer.zero_grad(set_to_none=True)
+    frozen = [parameter for parameter in other.parameters() if parameter.requires_grad]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    try:
+        yield _summing_gradients(state.config, context.processes, parameters)
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+    context.processes.sum_gradients(parameters)
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if not torch.isfinite(norm):
+        raise DivergenceError(
+            f"training diverged: the gradient of {name} is {norm.item()} at step {state.step}"
+        )
+    optimizer.step()
+
+
+def _summing_gradients(
+    config: RunConfig, processes: Processes, parameters: Sequence[nn.Parameter]
+) -> Iterator[range]:
+    """Yields the sample indices of this process's micro-batches, and sums their gradients one by one.
+
+    A micro-batch's gradient is complete before it is added, so two micro-batches in one process add up in the
+    order in which two processes with one each do: to the same bits.
+    """
+    starts = range(0, config.batch, config.micro_batch)[processes.rank :: processes.size]
+    sums: list[torch.Tensor | None] = [None] * len(parameters)
+    for start in starts:
+        yield range(start, start + config.micro_batch)
+        if len(starts) == 1:
+            return
+        for index, parameter in enumerate(parameters):
+            if parameter.grad is not None:
+                so_far = sums[index]
+                sums[index] = parameter.grad if so_far is None else so_far.add_(parameter.grad)
+                parameter.grad = None
+    for parameter, total in zip(parameters, sums):
+        parameter.grad = total
+
+
+def _draw_labels(key: Key, samples: Sequence[int], context: StepContext) -> torch.Tensor | None:
+    """Labels of random training images, [n, c_dim]."""
+    labels = context.train_labels
+    if labels is None:
+        return None
+    uniform = key.fold("label").uniform(samples, [])
+    return labels[(uniform * len(labels)).long().clamp_(max=len(labels) - 1).to(labels.device)]
+
+
+def _draw_ws(
+    G: Generator,
+    key: Key,
+    samples: Sequence[int],
+    c: torch.Tensor | None,
+    mixing_prob: float,
+    device: torch.device,
+) -> torch.Tensor:
+    """ws [n, num_ws, w_dim] with mixing regularisation (StyleGAN 2019, section 3.1), drawn per sample."""
+    z_dim = G.config.mapping.z_dim
+    ws = G.mapping(key.fold("z").normal(samples, [z_dim], device), c)
+    if not mixing_prob:
+        return ws
+    second = G.mapping(key.fold("z2").normal(samples, [z_dim], device), c)
+    coin, place = key.fold("mixing").uniform(samples, [2], device).unbind(dim=1)
+    crossover = 1 + (place * (G.num_ws - 1)).long()
+    crossover = torch.where(coin < mixing_prob, crossover, G.num_ws)
+    layer = torch.arange(G.num_ws, device=device)
+    return torch.where((layer < crossover[:, None])[:, :, None], ws, second)
+
+
+def _synthesize(G: Generator, ws: torch.Tensor, key: Key, samples: Sequence[int]) -> torch.Tensor:
+    shapes = G.synthesis.noise_shapes
+    flat = key.fold("noise").normal(samples, [sum(h * w for h, w in shapes)], ws.device)
+    noise = [
+        part.view(-1, 1, h, w) for part, (h, w) in zip(flat.split([h * w for h, w in shapes], 1), shapes)
+    ]
+    return G.synthesis(ws, noise_mode="random", noise=noise)
+
+
+def _augment(
+    images: torch.Tensor, state: TrainState, context: StepContext, key: Key, samples: Sequence[int]
+) -> torch.Tensor:
+    if context.pipe is None or state.ada.p == 0:
+        return images
+    channels, height, width = images.shape[1:]
+    draws = context.pipe.draw(key.fold("augment"), samples, images.device, height, width, channels)
+    return context.pipe(images, state.ada.p, draws)
