@@ -25,9 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if "network" in item.keywords and not config.getoption("--network"):
+        if item.get_closest_marker("network") and not config.getoption("--network"):
             item.add_marker(pytest.mark.skip(reason="needs the internet: give --network"))
-        if "gpu" in item.keywords:
+        if item.get_closest_marker("gpu"):
             import torch
 
             if not torch.cuda.is_available():

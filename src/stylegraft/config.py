@@ -62,9 +62,10 @@ class Config(BaseModel):
 def _one_line(name: str, error: ValidationError) -> str:
     problems = []
     for item in error.errors(include_url=False):
-        where = ".".join(str(part) for part in item["loc"]) or name
+        where = ".".join(str(part) for part in item["loc"])
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             message = "is not a known key"
-        problems.append(f"{where}: {message} (got {item.get('input')!r})")
+        # A rule over several fields has no place of its own; its message names them.
+        problems.append(f"{where}: {message} (got {item.get('input')!r})" if where else message)
     return f"{name} is not valid: " + "; ".join(problems)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from stylegraft.checkpoints.foreign import read_foreign
-from stylegraft.checkpoints.native import CARD_NAME, read_checkpoint
-from stylegraft.checkpoints.run_folder import best_checkpoint, is_run_folder
-from stylegraft.errors import CheckpointError, InputError
-from stylegraft.networks.config import DiscriminatorConfig, GeneratorConfig
+from stylegraft.checkpoints.building import build_network
+from stylegraft.checkpoints.opening import open_checkpoint
+from stylegraft.errors import InputError
 from stylegraft.networks.sampling import labels_of_seeds, latents_of_seeds, sample_pixels
 from stylegraft.networks.stylegan2 import Discriminator, Generator, NoiseMode
 from stylegraft.runtime.precision import Precision, compute_dtype, pick_device
@@ -97,73 +94,25 @@ def load(path: str | Path, device: str = "auto", precision: Precision = "fp32") 
     Raises:
         CheckpointError: the path is none of these, or it is damaged.
     """
-    path = Path(path)
     place = pick_device(device)
-    if not path.exists():
-        raise CheckpointError(
-            f"{path}: no such file or folder. Name a run, a checkpoint folder or a .pkl file."
-        )
-    model = _load_native(path) if path.is_dir() else _load_foreign(path)
-    for network in (model.generator, model.discriminator):
-        if network is not None:
-            network.to(device=place, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-            network.eval().requires_grad_(False)
-            network.set_compute_dtype(compute_dtype(precision, place))
-    return model
-
-
-def _load_native(path: Path) -> Model:
-    if is_run_folder(path):
-        path = best_checkpoint(path)
-    elif not (path / CARD_NAME).is_file():
-        raise CheckpointError(
-            f"{path}: expected a run folder (config.json and checkpoints/) or a checkpoint folder "
-            f"({CARD_NAME}). Name the --out folder of a training run."
-        )
-    checkpoint = read_checkpoint(path)
-    model = _build(checkpoint.generator, checkpoint.discriminator, _split(checkpoint.networks))
-    model.info |= {"format": "stylegraft", "path": str(path), "sha256": _hash_tensors(model.generator)}
-    model.info |= checkpoint.info
-    return model
-
-
-def _load_foreign(path: Path) -> Model:
-    foreign = read_foreign(path)
-    tensors = {
-        "G_ema": foreign.tensors.get("G_ema", foreign.tensors.get("G", {})),
-        "D": foreign.tensors.get("D", {}),
-    }
-    model = _build(foreign.generator_config, foreign.discriminator_config, tensors)
-    model.info |= {
-        "format": foreign.format,
-        "path": str(path),
-        "sha256": foreign.sha256,
-        "load_report": foreign.report.to_dict(),
-    }
-    return model
-
-
-def _build(
-    generator_config: GeneratorConfig,
-    discriminator_config: DiscriminatorConfig | None,
-    tensors: dict[str, dict[str, torch.Tensor]],
-) -> Model:
-    generator = Generator(generator_config)
-    _fill(generator, tensors["G_ema"], "generator")
+    opened = open_checkpoint(path)
+    weights = opened.tensors.get("G_ema", opened.tensors.get("G", {}))
+    generator = build_network(Generator, opened.generator, weights, f"{path}: generator")
     discriminator = None
-    if discriminator_config is not None and tensors.get("D"):
-        discriminator = Discriminator(discriminator_config)
-        _fill(discriminator, tensors["D"], "discriminator")
-    return Model(generator, discriminator, _describe(generator, discriminator))
-
-
-def _fill(network: torch.nn.Module, tensors: dict[str, torch.Tensor], name: str) -> None:
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{name}: tensors do not fit the network: {' '.join(str(error).split())}"
-        ) from error
+    if opened.discriminator is not None and "D" in opened.tensors:
+        discriminator = build_network(
+            Discriminator, opened.discriminator, opened.tensors["D"], f"{path}: discriminator"
+        )
+    dtype = compute_dtype(precision, place)
+    # Low precision wants channels last. Float32 keeps the layout of the public files' own code, so that it
+    # reproduces their pictures to the last bits.
+    layout = torch.preserve_format if dtype == torch.float32 else torch.channels_last
+    for network in (generator, discriminator):
+        if network is not None:
+            network.to(device=place, memory_format=layout)  # pyright: ignore[reportCallIssue]
+            network.eval().requires_grad_(False)
+            network.set_compute_dtype(dtype)
+    return Model(generator, discriminator, _describe(generator, discriminator) | opened.info)
 
 
 def _describe(generator: Generator, discriminator: Discriminator | None) -> dict[str, Any]:
@@ -189,20 +138,3 @@ def _describe(generator: Generator, discriminator: Discriminator | None) -> dict
         info["discriminator_architecture"] = discriminator.config.architecture
         info["discriminator_parameters"] = sum(p.numel() for p in discriminator.parameters())
     return info
-
-
-def _split(tensors: dict[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
-    """Turns names such as `D.b4.out.bias` into one dictionary a network."""
-    parts: dict[str, dict[str, torch.Tensor]] = {"G_ema": {}, "D": {}}
-    for name, tensor in tensors.items():
-        network, _, rest = name.partition(".")
-        parts.setdefault(network, {})[rest] = tensor
-    return parts
-
-
-def _hash_tensors(generator: Generator) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in generator.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().contiguous().cpu().numpy().tobytes())
-    return digest.hexdigest()

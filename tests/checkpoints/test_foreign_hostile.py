@@ -198,14 +198,14 @@ def test_flipped_bits_raise_checkpoint_errors_or_none(tmp_path: Path) -> None:
     data = small_file()
     generator = random.Random(1)
     outcomes = {True: 0, False: 0}
-    for _ in range(200):
+    for _ in range(120):
         changed = bytearray(data)
         changed[generator.randrange(len(data))] ^= 1 << generator.randrange(8)
         outcomes[_reads(tmp_path, bytes(changed))] += 1
-    assert min(outcomes.values()) > 20  # flips in weights are no damage that a pickle could show; others are
+    assert min(outcomes.values()) > 10  # flips in weights are no damage that a pickle could show; others are
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     cuts=st.lists(
         st.tuples(st.integers(0, 1 << 20), st.integers(0, 64), st.binary(max_size=24)), min_size=1, max_size=4

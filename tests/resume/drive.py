@@ -65,7 +65,7 @@ def main() -> None:
             eval_kimg=0.128,
             eval_fakes=16,
         )
-        start_run(flags.data, flags.run, options, DataConfig(mirror=True), **common)
+        start_run(flags.data, flags.run, options, DataConfig(mirror=True), source=None, **common)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Our checkpoint: a folder of safetensors and one JSON card with checksums, written whole or not at all.
 
-    checkpoint.json            schema, configs, progress, SHA-256 of the files below
+    checkpoint.json            schema, configs, progress, SHA-256 of itself and of the files below
     networks.safetensors       G_ema.* and D.*: what one shares and samples from
     training.safetensors       G.* and both optimisers (only in checkpoints that can be resumed)
 
@@ -9,6 +9,7 @@ The folder is filled under a temporary name, flushed to disk and renamed: a read
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from stylegraft.config import SCHEMA_VERSION
-from stylegraft.errors import CheckpointError, RunError
+from stylegraft.errors import CheckpointError, ConfigError, RunError
 from stylegraft.files import sha256_file, sync_folder
 from stylegraft.networks.config import DiscriminatorConfig, GeneratorConfig
 
@@ -76,13 +77,14 @@ def write_checkpoint(folder: str | Path, checkpoint: Checkpoint) -> None:
             "info": checkpoint.info,
             "state": checkpoint.state,
         }
+        sums[CARD_NAME] = _hash_card(card)
         with (temporary / CARD_NAME).open("w", encoding="utf-8") as file:
             json.dump(card, file, indent=2, allow_nan=False)
             file.flush()
             os.fsync(file.fileno())
         sync_folder(temporary)
         if folder.exists():
-            shutil.rmtree(folder)
+            remove_checkpoint(folder)
         temporary.replace(folder)
         sync_folder(folder.parent)
     except (OSError, safetensors.SafetensorError) as error:
@@ -91,6 +93,18 @@ def write_checkpoint(folder: str | Path, checkpoint: Checkpoint) -> None:
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Removes a checkpoint folder; interrupted at any moment, it leaves the whole of it or a hidden rest.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    rest = folder.with_name(f".{folder.name}.old{os.getpid()}")
+    shutil.rmtree(rest, ignore_errors=True)
+    folder.replace(rest)
+    shutil.rmtree(rest, ignore_errors=True)
 
 
 def read_checkpoint(folder: str | Path, with_training: bool = False) -> Checkpoint:
@@ -111,21 +125,26 @@ def read_checkpoint(folder: str | Path, with_training: bool = False) -> Checkpoi
             "Resume from the run folder, which finds a checkpoint that can go on."
         )
     discriminator = card.get("discriminator")
+    try:
+        generator_config = GeneratorConfig.from_dict(card["generator"])
+        discriminator_config = DiscriminatorConfig.from_dict(discriminator) if discriminator else None
+    except (ConfigError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / CARD_NAME}: {error}. Use another checkpoint.") from error
     return Checkpoint(
-        generator=GeneratorConfig.from_dict(card["generator"]),
-        discriminator=DiscriminatorConfig.from_dict(discriminator) if discriminator else None,
+        generator=generator_config,
+        discriminator=discriminator_config,
         networks=_read_tensors(folder / NETWORKS_NAME, card["sha256"]),
         training=_read_tensors(folder / TRAINING_NAME, card["sha256"]) if with_training else {},
-        info=card.get("info", {}),
-        state=card.get("state", {}),
+        info=card["info"],
+        state=card["state"],
     )
 
 
 def read_card(folder: str | Path) -> dict[str, Any]:
-    """Returns the parsed `checkpoint.json` of a folder, its kind and schema checked.
+    """Returns the parsed `checkpoint.json` of a folder: its kind, schema and own checksum are checked.
 
     Raises:
-        CheckpointError: it is missing, not JSON, or of another kind or schema.
+        CheckpointError: it is missing, not JSON, damaged, or of another kind or schema.
     """
     path = Path(folder) / CARD_NAME
     try:
@@ -145,7 +164,19 @@ def read_card(folder: str | Path) -> dict[str, Any]:
             f"{path}: expected schema_version {SCHEMA_VERSION}, got {card.get('schema_version')!r}. "
             "Read it with the release of stylegraft that wrote it."
         )
+    damaged = card["sha256"].get(CARD_NAME, found := _hash_card(card)) != found
+    if damaged or not all(isinstance(card.get(name), dict) for name in ("generator", "info", "state")):
+        raise CheckpointError(
+            f"{path}: its content is not what its SHA-256 says or incomplete: the file is damaged. "
+            "Use another checkpoint of the run."
+        )
     return card
+
+
+def _hash_card(card: dict[str, Any]) -> str:
+    """SHA-256 over all of a card but this sum itself, which stands among those of the files."""
+    sums = {name: digest for name, digest in card["sha256"].items() if name != CARD_NAME}
+    return hashlib.sha256(json.dumps(card | {"sha256": sums}, sort_keys=True).encode()).hexdigest()
 
 
 def _write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> str:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylegraft.checkpoints.native import CARD_NAME, Checkpoint, read_card, read_checkpoint
-from stylegraft.errors import CheckpointError
+from stylegraft.checkpoints.native import Checkpoint, read_card, read_checkpoint, remove_checkpoint
+from stylegraft.errors import CheckpointError, RunError
 
 CONFIG_NAME = "config.json"
 LOG_NAME = "log.jsonl"
@@ -46,10 +46,15 @@ def list_checkpoints(run: Path) -> tuple[list[Entry], list[str]]:
     entries, problems = [], []
     for path in sorted((run / _FOLDER).glob("kimg-*")):
         try:
-            entries.append(Entry(path, read_card(path).get("info", {})))
+            entries.append(Entry(path, read_card(path)["info"]))
         except CheckpointError as error:
             problems.append(str(error))
     return sorted(entries, key=lambda entry: entry.step), problems
+
+
+def has_checkpoints(run: Path) -> bool:
+    """Returns whether any checkpoint was ever finished in the run, readable or not."""
+    return any((run / _FOLDER).glob("kimg-*"))
 
 
 def best_checkpoint(run: Path) -> Path:
@@ -91,20 +96,25 @@ def remove_outdated(run: Path, num_newest: int, best_step: int | None) -> None:
     entries, _ = list_checkpoints(run)
     for entry in entries[:-num_newest]:
         if entry.step != best_step:
-            shutil.rmtree(entry.path)
+            _remove(entry.path)
 
 
 def remove_newer_than(run: Path, step: int) -> None:
     """Removes checkpoints after `step` and unfinished ones: the run goes on from there."""
-    for path in (run / _FOLDER).iterdir():
+    for path in (run / _FOLDER).glob("*"):
         if path.name.startswith("."):
             shutil.rmtree(path, ignore_errors=True)
         elif path.is_dir() and path.name.startswith("kimg-"):
             try:
-                outdated = int(read_card(path).get("info", {}).get("step", 0)) > step
+                outdated = Entry(path, read_card(path)["info"]).step > step
             except CheckpointError:
                 outdated = True
             if outdated:
-                # The card goes first: what is left of an interrupted removal is not a checkpoint.
-                (path / CARD_NAME).unlink(missing_ok=True)
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        remove_checkpoint(path)
+    except OSError as error:
+        raise RunError(f"cannot remove {path}: {error}. Check permissions.") from error

@@ -23,6 +23,7 @@ COMMANDS = {
     "inspect": "says what a run, a checkpoint or an image set is",
 }
 
+_PROBLEMS_IN_MESSAGE = 3  # of many bad images the message names the first; the others get a line each
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
 
@@ -102,6 +103,8 @@ def _report(error: Exception, code: int, debug: bool) -> int:
     """Prints an error as one line, or raises it again for its traceback."""
     if debug:
         raise error
+    for name, reason in getattr(error, "problems", [])[_PROBLEMS_IN_MESSAGE:]:
+        print(f"  {name}: {reason}", file=sys.stderr)
     print(f"stylegraft: error: {' '.join(str(error).split())}", file=sys.stderr)
     return code
 

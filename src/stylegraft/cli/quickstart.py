@@ -58,6 +58,7 @@ def quickstart(
             out / "run",
             training,
             DataConfig(mirror=True),
+            source=None,
             make_evaluator=make_evaluator,
             processes=processes,
             console=console,
@@ -93,6 +94,8 @@ def _draw(out: Path, beans: Path) -> None:
 
 
 def _show_results(console: Console, out: Path) -> None:
+    from stylegraft.training.observers import tell
+
     for line in (
         "",
         f"look at    {out / 'before-after.png'} and, for comparison, {out / 'real.png'}",
@@ -103,7 +106,7 @@ def _show_results(console: Console, out: Path) -> None:
         "  stylegraft train photos --out run --size 64 --fit crop --mirror --minutes 40",
         "  stylegraft generate run --out new-images --num 1000 --psi 0.7 --grid grid.png",
     ):
-        console.print(line, highlight=False, soft_wrap=True)
+        tell(console, line)
 
 
 def _say(console: Console, text: str) -> None:

@@ -27,6 +27,7 @@ def train(
     *,
     out: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None,
     resume: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None,
+    source: Annotated[Path | None, tyro.conf.arg(name="from", metavar="SOURCE")] = None,
 ) -> None:
     """Trains a generator on a folder, class folders or a zip of images.
 
@@ -43,6 +44,8 @@ def train(
         training: what is trained, and for how long
         images: how the images are read
         out: the new run's folder
+        source: trained networks to start from: a run, a checkpoint folder or an official .pkl; they decide
+            the architecture, and augmentation and averaging take the defaults of transfer learning
         resume: the folder of a run to go on with; it keeps its settings, --kimg and --minutes set a new total
     """
     if (out is None) == (resume is None):
@@ -51,6 +54,8 @@ def train(
         raise InputError("train: expected DATA, a folder or zip of images. See stylegraft train --help.")
     if resume is not None:
         _refuse_changes(training, images)
+        if source is not None:
+            raise InputError("--from and --resume exclude each other: a run knows what it started from.")
 
     from rich.console import Console
 
@@ -79,6 +84,7 @@ def train(
                 out,
                 training,
                 images,
+                source=source,
                 make_evaluator=make_evaluator,
                 processes=processes,
                 console=console,
@@ -90,6 +96,7 @@ def train(
 def print_outcome(console: Console, folder: Path, outcome: str) -> None:
     """Says where the run's results are, and what to do next."""
     from stylegraft.checkpoints.run_folder import list_checkpoints
+    from stylegraft.training.observers import tell
 
     entries, _ = list_checkpoints(folder)
     measured = [entry for entry in entries if entry.info.get("distance") is not None]
@@ -104,13 +111,12 @@ def print_outcome(console: Console, folder: Path, outcome: str) -> None:
         lines.append(
             f"best       FD-EffLite0 {best.info['distance']:.2f} at {best.info['kimg']:.1f} kimg: {best.path}"
         )
-    lines += [
-        f"pictures   {folder / 'samples'}",
-        f"curve      {folder / 'curve.png'}",
-        f"next       stylegraft generate {folder} --out images --num 100 --grid images.png",
-    ]
+    lines.append(f"pictures   {folder / 'samples'}")
+    if measured:
+        lines.append(f"curve      {folder / 'curve.png'}")
+    lines.append(f"next       stylegraft generate {folder} --out images --num 100 --grid images.png")
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+        tell(console, line)
 
 
 def make_evaluator(images: ImageSet, split: Split) -> MeasuredEvaluator:

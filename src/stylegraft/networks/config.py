@@ -11,6 +11,10 @@ from stylegraft.errors import ConfigError
 
 MIN_BASE_PX = 3
 MAX_BASE_PX = 16
+# Far above any published network; they keep a config from a stranger from asking for the impossible.
+MAX_SIDE_PX = 8192
+MAX_FEATURES = 16384
+MAX_LAYERS = 64
 
 Architecture = Literal["skip", "resnet", "orig"]
 Activation = Literal["linear", "relu", "lrelu", "tanh", "sigmoid", "elu", "selu", "softplus", "swish"]
@@ -42,12 +46,18 @@ def base_size(height: int, width: int) -> tuple[int, int, int]:
         raise ConfigError(
             f"image size {height}x{width}: expected height and width that halve together, some whole number "
             f"of times, to sides of {MIN_BASE_PX} to {MAX_BASE_PX} px (such as 64x64, 96x64, 48x48). "
-            f"Resize the images, for example with --size {_nearest_size(height)}x{_nearest_size(width)}."
+            f"Resize the images, for example with --size {_nearest_size(height, width)}."
         )
     return best
 
 
-def _nearest_size(side: int) -> int:
+def _nearest_size(height: int, width: int) -> str:
+    """Powers of two near the sides; the longer is at most four times the shorter, which always has a base."""
+    sides = [_nearest_power_of_two(side) for side in (height, width)]
+    return "x".join(str(min(side, 4 * min(sides))) for side in sides)
+
+
+def _nearest_power_of_two(side: int) -> int:
     """The power of two nearest to `side`, at least 8."""
     lower = 8
     while lower * 2 <= side:
@@ -67,10 +77,14 @@ def channels_per_block(num_doublings: int, channel_base: int, channel_max: int) 
 class MappingConfig(Config):
     """The network from z and the class label to w."""
 
-    z_dim: int = Field(default=512, ge=0, description="size of z; 0 in a discriminator's label mapping")
-    c_dim: int = Field(default=0, ge=0, description="size of the class label; 0 means unconditional")
-    w_dim: int = Field(default=512, ge=1, description="size of w")
-    num_layers: int = Field(default=8, ge=0, description="dense layers")
+    z_dim: int = Field(
+        default=512, ge=0, le=MAX_FEATURES, description="size of z; 0 in a discriminator's label mapping"
+    )
+    c_dim: int = Field(
+        default=0, ge=0, le=MAX_FEATURES, description="size of the class label; 0 means unconditional"
+    )
+    w_dim: int = Field(default=512, ge=1, le=MAX_FEATURES, description="size of w")
+    num_layers: int = Field(default=8, ge=0, le=MAX_LAYERS, description="dense layers")
     embed_features: int | None = Field(
         default=None, ge=1, description="width of the embedded label; None: w_dim"
     )
@@ -83,12 +97,21 @@ class MappingConfig(Config):
         default=0.995, ge=0, le=1, description="decay of w_avg; None: no w_avg is kept"
     )
 
+    @model_validator(mode="after")
+    def _something_becomes_w(self) -> Self:
+        if self.z_dim == self.c_dim == 0:
+            raise ValueError("z_dim, c_dim: expected at least one of them above 0")
+        width = self.z_dim + (self.embed_features or self.w_dim if self.c_dim else 0)
+        if self.num_layers == 0 and width != self.w_dim:
+            raise ValueError(f"num_layers: without layers, w_dim must be the input's width, {width}")
+        return self
+
 
 class _ImageNetworkConfig(Config):
     """What generator and discriminator share."""
 
-    img_height: int = Field(default=64, ge=MIN_BASE_PX, description="image height, px")
-    img_width: int = Field(default=64, ge=MIN_BASE_PX, description="image width, px")
+    img_height: int = Field(default=64, ge=MIN_BASE_PX, le=MAX_SIDE_PX, description="image height, px")
+    img_width: int = Field(default=64, ge=MIN_BASE_PX, le=MAX_SIDE_PX, description="image width, px")
     img_channels: int = Field(default=3, ge=1, le=4, description="1 grey, 3 RGB")
     channels: tuple[int, ...] = Field(description="feature maps of each block, smallest block first")
     activation: Activation = Field(default="lrelu", description="activation of the convolutions")
@@ -118,8 +141,10 @@ class _ImageNetworkConfig(Config):
     @model_validator(mode="after")
     def _blocks_fit_the_image(self) -> Self:
         doublings = len(self.channels) - 1
-        if doublings < 0 or min(self.channels) < 1:
-            raise ValueError("channels: expected at least one block with one feature map or more")
+        if doublings < 0 or not 1 <= min(self.channels) <= max(self.channels) <= MAX_FEATURES:
+            raise ValueError(
+                f"channels: expected one block or more, each of 1 to {MAX_FEATURES} feature maps"
+            )
         if self.img_height % (1 << doublings) or self.img_width % (1 << doublings):
             raise ValueError(
                 f"channels: {len(self.channels)} blocks need sides that halve {doublings} times, "

@@ -44,13 +44,15 @@ class Dense(nn.Module):
         self.bias = nn.Parameter(torch.full([out_features], bias_init))
         self.weight_gain = lr_multiplier / math.sqrt(in_features)
         self.bias_gain = lr_multiplier
+        self.act_gain = ACTIVATIONS[activation].gain
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         weight = self.weight * self.weight_gain
         bias = self.bias * self.bias_gain if self.bias_gain != 1 else self.bias
         if self.activation == "linear":
             return torch.addmm(bias, x, weight.t())
-        return bias_act(x @ weight.t(), bias, act=self.activation)
+        # The gain comes last, as in the public files' code: w then agrees with theirs to the last bit or two.
+        return bias_act(x @ weight.t(), bias, act=self.activation, gain=1.0) * self.act_gain
 
 
 class Conv(nn.Module):

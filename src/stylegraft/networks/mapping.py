@@ -63,13 +63,16 @@ class Mapping(nn.Module):
             cutoff: number of layers that are truncated, from the coarsest; None: all.
 
         Raises:
-            InputError: the width of z or c is not the network's, or psi is asked of a network without w_avg.
+            InputError: the shape of z or c is not the network's, `cutoff` is negative, or psi is asked of a
+                network without w_avg.
         """
         x = None
         if self.config.z_dim:
             x = normalize_2nd_moment(_checked("z", z, self.config.z_dim))
         if self.config.c_dim:
             y = normalize_2nd_moment(self.embed(_checked("c", c, self.config.c_dim)))
+            if x is not None and len(x) != len(y):
+                raise InputError(f"c: expected one row for each of the {len(x)} rows of z, got {len(y)}.")
             x = y if x is None else torch.cat([x, y], dim=1)
         assert x is not None, "a mapping network has z, c or both"
         for index in range(self.config.num_layers):
@@ -85,6 +88,8 @@ class Mapping(nn.Module):
         if self.config.w_avg_beta is None:
             raise InputError("psi: this network keeps no w_avg, so it cannot be truncated. Use psi 1.")
         cutoff = ws.shape[1] if cutoff is None else cutoff
+        if cutoff < 0:
+            raise InputError(f"cutoff: expected 0 or more layers, got {cutoff}.")
         truncated = self.w_avg.lerp(ws[:, :cutoff], psi)
         return torch.cat([truncated, ws[:, cutoff:]], dim=1)
 

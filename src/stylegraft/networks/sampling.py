@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from stylegraft.errors import InputError
 from stylegraft.networks.stylegan2 import Generator, NoiseMode
 from stylegraft.runtime.random import Key
 
@@ -51,7 +52,12 @@ def sample_pixels(
         cutoff: layers truncated; None: all.
         noise_mode: "const", "random" or "none".
         batch: pictures at a time.
+
+    Raises:
+        InputError: `batch` is below 1.
     """
+    if batch < 1:
+        raise InputError(f"batch: expected 1 or more, got {batch}.")
     device = next(generator.parameters()).device
     pictures = []
     for start in range(0, len(z), batch):

@@ -137,7 +137,7 @@ class SynthesisBlock(nn.Module):
         """
         if self.is_first:
             x = self.const.to(dtype).unsqueeze(0).expand(ws[0].shape[0], -1, -1, -1)
-            x = self.conv1(x.contiguous(memory_format=torch.channels_last), ws[0], next(noises))
+            x = self.conv1(x, ws[0], next(noises))
         elif self.architecture == "resnet":
             assert x is not None
             y = self.skip(x, gain=_SQRT_HALF)
@@ -191,13 +191,16 @@ class Synthesis(nn.Module):
             noise: with "random", the draws to use: one [N, 1, h, w] for each of `noise_shapes`.
 
         Raises:
-            InputError: `ws` is not [N, num_ws, w_dim], or the noise mode is unknown.
+            InputError: `ws` is not [N, num_ws, w_dim], the noise mode is unknown, or `noise` has not one
+                tensor for each layer.
         """
         expected = [self.num_ws, self.config.mapping.w_dim]
         if ws.ndim != 3 or list(ws.shape[1:]) != expected:
             raise InputError(f"ws: expected shape [N, {expected[0]}, {expected[1]}], got {list(ws.shape)}.")
         if noise_mode not in ("const", "random", "none"):
             raise InputError(f"noise_mode: expected const, random or none, got {noise_mode!r}.")
+        if noise is not None and len(noise) != len(self.noise_shapes):
+            raise InputError(f"noise: expected {len(self.noise_shapes)} tensors, got {len(noise)}.")
         noises = self._noises(ws, noise_mode, noise)
         w_of_layer = ws.to(torch.float32).unbind(dim=1)
         x = img = None
@@ -284,7 +287,7 @@ class DiscriminatorBlock(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Returns feature maps [N, O, H/2, W/2] in `dtype`, and the image if the next block needs it."""
         if img is not None:
-            y = self.fromrgb(img.to(dtype, memory_format=torch.channels_last))
+            y = self.fromrgb(img.to(dtype))
             x = y if x is None else x + y
             img = downsample2d(img, self.resample_filter) if self.architecture == "skip" else None
         assert x is not None
@@ -350,6 +353,8 @@ class Discriminator(nn.Module):
             raise InputError(
                 f"img: expected shape [N, {', '.join(map(str, expected))}], got {list(img.shape)}."
             )
+        if config.mapping is not None and c is not None and len(c) != len(img):
+            raise InputError(f"c: expected one row for each of the {len(img)} images, got {len(c)}.")
         x, rgb = None, img.to(torch.float32)
         for name in reversed(config.block_names[1:]):
             x, rgb = self.get_submodule(name)(x, rgb, self.compute_dtype)

@@ -25,7 +25,7 @@ class TrainOptions(Config):
         default=None, gt=0, description="stop after so many thousand real images shown to D"
     )
     minutes: float | None = Field(
-        default=None, gt=0, description="stop after so many minutes (the default is 20)"
+        default=None, gt=0, description="stop after so many minutes (20 if --kimg is not given either)"
     )
     seed: int = Field(default=0, ge=0, description="everything random follows from this")
 
@@ -66,7 +66,7 @@ class TrainOptions(Config):
     aug_p: float | None = Field(
         default=None, ge=0, le=1, description="strength p: at the start with ada, throughout with fixed"
     )
-    ada_target: float = Field(default=0.6, ge=-1, le=1, description="mean sign(D(real)) that ada steers to")
+    ada_target: float = Field(default=0.6, gt=-1, lt=1, description="mean sign(D(real)) that ada steers to")
     ada_kimg: float | None = Field(
         default=None, gt=0, description="ada moves p by 1 in so many kimg (500; 100 on transfer)"
     )
@@ -103,6 +103,13 @@ class TrainOptions(Config):
     )
 
 
+class SourceConfig(Config):
+    """The trained network that a run started from."""
+
+    path: str
+    sha256: str
+
+
 class RunConfig(Config):
     """Everything a run does, resolved: saved as `config.json` and in each checkpoint.
 
@@ -115,6 +122,7 @@ class RunConfig(Config):
     data_hash: str
     generator: GeneratorConfig
     discriminator: DiscriminatorConfig
+    source: SourceConfig | None = None
     seed: int = 0
 
     total_kimg: float | None = Field(default=None, gt=0)

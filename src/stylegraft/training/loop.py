@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ from stylegraft.checkpoints.run_folder import (
     remove_newer_than,
     remove_outdated,
 )
-from stylegraft.errors import DivergenceError
+from stylegraft.errors import DivergenceError, RunError
 from stylegraft.training.observers import Observer
 from stylegraft.training.state import TrainState
 from stylegraft.training.step import StepContext, train_step
@@ -103,7 +104,7 @@ class Loop:
         state, config = self.state, self.state.config
         session_start, train_sec_before = time.monotonic(), state.train_sec
         tick_start, tick_step = session_start, state.step
-        last_save = session_start
+        last_save, saved_step = session_start, state.step  # the loop begins at a checkpoint, or writes one
         if state.step == 0:
             self._measure_and_draw()
             self._save()
@@ -131,15 +132,18 @@ class Loop:
                     and config.eval_ticks
                     and (state.step // config.tick_steps) % config.eval_ticks == 0
                 )
-                if due or is_finished:
+                measures = (due or is_finished) and state.measured_step != state.step
+                if measures:
                     self._measure_and_draw()
 
                 # Checkpoint, with each distance and every few minutes.
                 overdue = self.context.processes.any(time.monotonic() - last_save > config.save_minutes * 60)
-                if stop or due or (at_tick and overdue):
+                # (Not once more where the run stands at one: the distance in its card would be lost.)
+                if measures or ((stop or (at_tick and overdue)) and state.step != saved_step):
                     state.train_sec = train_sec_before + time.monotonic() - session_start
                     self._save()
                     last_save = tick_start = time.monotonic()
+                    saved_step = state.step
 
                 if stop:
                     return "done" if is_finished else "interrupted"
@@ -148,6 +152,7 @@ class Loop:
                 except DivergenceError as error:
                     self._roll_back_or_raise(error)
                     tick_start, tick_step = time.monotonic(), state.step
+                    saved_step = state.step
                 self._tell_progress(done, train_sec_before + time.monotonic() - session_start)
 
     def _done_share(self) -> float:
@@ -162,6 +167,7 @@ class Loop:
 
     def _measure_and_draw(self) -> None:
         state, config = self.state, self.state.config
+        state.measured_step = state.step
         if not self.context.processes.is_first:
             return
         if self.evaluator is not None and config.eval_fakes:
@@ -169,9 +175,13 @@ class Loop:
             distance = self.evaluator(self.sample_fakes(state), config.eval_fakes)
             value, floor = distance.value, distance.floor
             state.eval_sec += time.monotonic() - start
-            if state.best is None or value < state.best["value"]:
-                state.best = {"step": state.step, "kimg": state.kimg, "value": value}
-            self.info["distance"] = value
+            if not math.isfinite(value):
+                raise DivergenceError(f"training diverged: the distance is {value} at step {state.step}")
+            # Noise can score better than early training; untrained networks are never "the best".
+            if state.step > 0 or config.source is not None:
+                if state.best is None or value < state.best["value"]:
+                    state.best = {"step": state.step, "kimg": state.kimg, "value": value}
+                self.info["distance"] = value
             scalars = {"distance": value, "eval_sec": time.monotonic() - start}
             self._record(**scalars, **({} if floor is None else {"floor": floor.value}))
         if self.painter is not None:
@@ -183,7 +193,10 @@ class Loop:
         if self.context.processes.is_first:
             info = self.info | {"step": state.step, "kimg": state.kimg, "train_sec": state.train_sec}
             self.info.pop("distance", None)  # a distance belongs to the step it was measured at
-            write_checkpoint(checkpoint_path(self.folder, state.num_images), state.to_checkpoint(info))
+            try:
+                write_checkpoint(checkpoint_path(self.folder, state.num_images), state.to_checkpoint(info))
+            except RunError as error:
+                raise RunError(f"{error} Then go on: stylegraft train --resume {self.folder}") from error
             best_step = None if state.best is None else int(state.best["step"])
             remove_outdated(self.folder, state.config.num_checkpoints, best_step)
 
@@ -216,7 +229,8 @@ class Loop:
             again = " again after a rollback" if self.state.rolled_back else ""
             raise DivergenceError(
                 f"{error}{again}. The last good checkpoint is {path}. "
-                "Resume with a lower --lr, a higher --gamma, --precision fp32 or --on-divergence rollback."
+                "Start a new run with a lower --lr, a higher --gamma, --precision fp32 or "
+                "--on-divergence rollback."
             ) from error
         train_sec = self.state.train_sec
         self.state.load_checkpoint(checkpoint)
@@ -225,6 +239,8 @@ class Loop:
         self.state.scale_lr(0.5)
         if self.context.processes.is_first:
             remove_newer_than(self.folder, self.state.step)
+        for observer in self.observers:
+            observer.on_rewind(self.state.step)
         self._note(f"{error}: back to {path.name}, once, at half the learning rate")
 
 

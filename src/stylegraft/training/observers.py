@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from stylegraft.errors import InputError
+from stylegraft.errors import InputError, RunError
 from stylegraft.files import write_text
 
 Record = dict[str, Any]
@@ -32,6 +33,10 @@ class Observer(Protocol):
         """Called with a sentence for the user."""
         ...
 
+    def on_rewind(self, step: int) -> None:
+        """Called when the run has gone back to `step`: what was received after it did not happen."""
+        ...
+
     def close(self) -> None:
         """Called once at the end, also after an error."""
         ...
@@ -42,18 +47,24 @@ class JsonLog:
 
     def __init__(self, path: Path, resume_step: int) -> None:
         """Opens the log; lines written after the checkpoint at `resume_step` are taken back."""
-        if path.exists():
-            lines = [
-                line
-                for line in path.read_text(encoding="utf-8").splitlines()
-                if _step_of(line) <= resume_step
-            ]
-            write_text(path, "".join(line + "\n" for line in lines))
-        self._file = path.open("a", encoding="utf-8")
+        self._path = path
+        self._file = self._open_after(resume_step)
+
+    def _open_after(self, step: int) -> TextIO:
+        if self._path.exists():
+            text = self._path.read_text(encoding="utf-8", errors="replace")  # a power cut may leave anything
+            lines = [line for line in text.splitlines() if _step_of(line) <= step]
+            write_text(self._path, "".join(line + "\n" for line in lines))
+        return self._path.open("a", encoding="utf-8")
 
     def on_record(self, record: Record) -> None:
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(record) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise RunError(
+                f"cannot write {self._path}: {error.strerror or error}. Check free space and permissions."
+            ) from error
 
     def on_progress(self, done: float, kimg: float, seconds_left: float) -> None:
         pass
@@ -61,9 +72,15 @@ class JsonLog:
     def on_note(self, text: str) -> None:
         pass
 
-    def close(self) -> None:
-        os.fsync(self._file.fileno())
+    def on_rewind(self, step: int) -> None:
         self._file.close()
+        self._file = self._open_after(step)
+
+    def close(self) -> None:
+        # What could not be written was an error before; it must not hide that error here.
+        with contextlib.suppress(OSError):
+            os.fsync(self._file.fileno())
+            self._file.close()
 
 
 class ProgressBar:
@@ -99,12 +116,13 @@ class ProgressBar:
         )
         if not self._live and time.monotonic() - self._last_plain > 30:
             self._last_plain = time.monotonic()
-            self._console.print(
-                f"{kimg:.1f} kimg  {done:.0%}  {left}  {text}", highlight=False, soft_wrap=True
-            )
+            tell(self._console, f"{kimg:.1f} kimg  {done:.0%}  {left}  {text}")
 
     def on_note(self, text: str) -> None:
-        self._console.print(text, highlight=False, soft_wrap=True)
+        tell(self._console, text)
+
+    def on_rewind(self, step: int) -> None:
+        pass
 
     def close(self) -> None:
         if self._live:
@@ -115,12 +133,9 @@ class TensorBoardLog:
     """Writes every scalar to RUN/tensorboard."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise InputError(
-                "--tensorboard needs a package that is not installed: pip install 'stylegraft[tensorboard]'"
-            ) from error
+        require_tensorboard()
+        from torch.utils.tensorboard import SummaryWriter
+
         self._writer = SummaryWriter(str(path))
 
     def on_record(self, record: Record) -> None:
@@ -134,14 +149,36 @@ class TensorBoardLog:
     def on_note(self, text: str) -> None:
         pass
 
+    def on_rewind(self, step: int) -> None:
+        pass
+
     def close(self) -> None:
         self._writer.close()
+
+
+def require_tensorboard() -> None:
+    """Checks for the optional package.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            "--tensorboard needs a package that is not installed: pip install 'stylegraft[tensorboard]'"
+        ) from error
+
+
+def tell(console: Console, text: str) -> None:
+    """Prints a line as it is: brackets in a path are no markup, and no line is wrapped."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _step_of(line: str) -> float:
     """The step of a log line; a half-written last line counts as after everything."""
     try:
-        return json.loads(line)["step"]
+        return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
         return float("inf")
 

@@ -25,6 +25,7 @@ class RunPainter:
 
     def __init__(self, folder: Path, images: ImageSet, train_indices: np.ndarray) -> None:
         self._folder = folder
+        self._labels = None if images.labels is None else images.labels[train_indices]
         self._class_names = images.class_names
         self._num_rows = _ROWS_WITHOUT_CLASSES
         if images.class_names is not None:
@@ -38,6 +39,8 @@ class RunPainter:
         if self._class_names is None:
             seeds = range(self._num_rows * _COLUMNS)
             c = None
+            if self._labels is not None:  # vectors: those of the first training images
+                c = torch.from_numpy(self._labels[np.arange(len(seeds)) % len(self._labels)])
         else:
             # The same seeds in each row: what stays along a column is what z says beside the class.
             seeds = list(range(_COLUMNS)) * self._num_rows
@@ -68,4 +71,7 @@ class RunPainter:
         if classes is None or self._class_names is None:
             return train_indices[: self._num_rows * _COLUMNS]
         rows = [train_indices[classes[train_indices] == row][:_COLUMNS] for row in range(self._num_rows)]
+        rows = [
+            np.resize(row, _COLUMNS) for row in rows if len(row)
+        ]  # a small class repeats, to fill its row
         return np.concatenate(rows)

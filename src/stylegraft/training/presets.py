@@ -11,7 +11,8 @@ class Preset:
 
     Attributes:
         channel_base: feature maps of a block = channel_base / its resolution...
-        channel_max: ...but no more than this.
+        channel_max: ...but no more than this...
+        top_features: ...and no more than this at the image's own resolution.
         latent_dim: z_dim and w_dim.
         mapping_layers: depth of the mapping network.
         batch: images per step.
@@ -22,6 +23,7 @@ class Preset:
 
     channel_base: int
     channel_max: int
+    top_features: int
     latent_dim: int
     mapping_layers: int
     batch: int
@@ -36,6 +38,7 @@ PRESETS: dict[str, Preset] = {
     "lite": Preset(
         channel_base=2048,
         channel_max=128,
+        top_features=32,
         latent_dim=256,
         mapping_layers=2,
         batch=16,
@@ -48,6 +51,7 @@ PRESETS: dict[str, Preset] = {
     "standard": Preset(
         channel_base=8192,
         channel_max=512,
+        top_features=128,
         latent_dim=512,
         mapping_layers=2,
         batch=32,
@@ -59,6 +63,7 @@ PRESETS: dict[str, Preset] = {
     "paper": Preset(
         channel_base=32768,
         channel_max=512,
+        top_features=512,
         latent_dim=512,
         mapping_layers=8,
         batch=32,
@@ -67,6 +72,11 @@ PRESETS: dict[str, Preset] = {
         pl_weight=2.0,
     ),
 }
+
+
+def channel_base(preset: Preset, num_doublings: int) -> int:
+    """Returns the preset's channel base, less for small images so that `top_features` holds."""
+    return min(preset.channel_base, preset.top_features * (4 << num_doublings))
 
 
 def r1_gamma(height: int, width: int, batch: int) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,20 @@ from rich.console import Console
 
 import stylegraft
 from stylegraft.augment.pipe import AugmentPipe
-from stylegraft.checkpoints.run_folder import CONFIG_NAME, LOG_NAME, read_newest_good, remove_newer_than
+from stylegraft.checkpoints.opening import open_checkpoint
+from stylegraft.checkpoints.run_folder import (
+    CONFIG_NAME,
+    LOG_NAME,
+    has_checkpoints,
+    read_newest_good,
+    remove_newer_than,
+)
 from stylegraft.data.config import DataConfig
 from stylegraft.data.dataset import ImageSet
 from stylegraft.data.reader import open_image_set
 from stylegraft.data.sampler import TrainSampler
 from stylegraft.data.split import Split
-from stylegraft.errors import CheckpointError, DataError, InputError
+from stylegraft.errors import CheckpointError, ConfigError, DataError, InputError
 from stylegraft.files import make_folder, write_text
 from stylegraft.networks.sampling import latents_of_seeds, sample_pixels
 from stylegraft.runtime.precision import compute_dtype
@@ -28,9 +36,17 @@ from stylegraft.runtime.processes import Processes
 from stylegraft.training.config import RunConfig, TrainOptions
 from stylegraft.training.estimate import Estimate, measure, with_schedule
 from stylegraft.training.loop import Evaluator, Loop, SampleFakes
-from stylegraft.training.observers import JsonLog, Observer, ProgressBar, TensorBoardLog
+from stylegraft.training.observers import (
+    JsonLog,
+    Observer,
+    ProgressBar,
+    TensorBoardLog,
+    require_tensorboard,
+    tell,
+)
 from stylegraft.training.painter import RunPainter
 from stylegraft.training.plan import plan_run
+from stylegraft.training.source import check_source, take_over
 from stylegraft.training.state import TrainState, new_state
 from stylegraft.training.step import RealBatch, StepContext
 
@@ -54,40 +70,62 @@ def start_run(
     options: TrainOptions,
     data: DataConfig,
     *,
+    source: str | Path | None,
     make_evaluator: EvaluatorFactory,
     processes: Processes,
     console: Console,
 ) -> str:
-    """Trains from scratch into a new run folder; returns "done" or "interrupted".
+    """Trains into a new run folder; returns "done" or "interrupted".
+
+    Args:
+        data_path: folder or zip of images.
+        folder: the run folder, which must not hold a run.
+        options: what the user chose.
+        data: how the images are read.
+        source: run, checkpoint or public file to start from; None: from scratch.
+        make_evaluator: makes the distance from the set and its split.
+        processes: this process among all.
+        console: for the user.
 
     Raises:
-        InputError: the folder holds a run already, or cannot be written.
+        InputError: the folder holds a run already, lies among the images, or cannot be written.
         DataError: the images cannot be used.
     """
     folder = Path(folder)
-    if (folder / CONFIG_NAME).exists():
+    _keep_apart(Path(data_path), folder)
+    if has_checkpoints(folder):  # a run that was killed before its first is no loss, and may start anew
         raise InputError(
             f"{folder} (--out) holds a run already. Go on with --resume {folder}, or name another folder."
         )
-    if processes.is_first:
-        make_folder(folder, "--out")
-    images = open_image_set(data_path, data)
-    split = images.split()
-    dtype = compute_dtype(options.precision, processes.device)
-    precision = "bf16" if dtype == torch.bfloat16 else "fp32"
-    config = plan_run(options, images, split, data, processes.device.type, precision)
-    _check_processes(config, processes)
+    if options.tensorboard:
+        require_tensorboard()
+    with _folder_or_nothing(folder, processes):
+        opened = None
+        if source is not None:
+            opened = open_checkpoint(source, with_training=True)
+            check_source(opened)
+        images = open_image_set(data_path, data)
+        split = images.split()
+        dtype = compute_dtype(options.precision, processes.device)
+        precision = "bf16" if dtype == torch.bfloat16 else "fp32"
+        config = plan_run(options, images, split, data, processes.device.type, precision, opened)
+        _check_processes(config, processes)
 
-    estimate = measure(config, processes)
-    measured = None
-    if options.eval_share and processes.is_first:
-        measured = make_evaluator(images, split)
-        config = with_schedule(config, options, estimate, measured.feature_sec)
-    config = RunConfig.from_dict(processes.from_first(config.to_dict()))  # pyright: ignore[reportArgumentType]
+        estimate = measure(config, processes)
+        measured = None
+        if options.eval_share and processes.is_first:
+            measured = make_evaluator(images, split)
+            config = with_schedule(config, options, estimate, measured.feature_sec)
+        resolved = processes.from_first(config.to_dict())
+        config = RunConfig.from_dict(resolved)  # pyright: ignore[reportArgumentType]
     if processes.is_first:
         _announce(console, config, estimate, images, split)
         write_text(folder / CONFIG_NAME, config.to_json())
     state = new_state(config, processes.device)
+    if opened is not None:
+        copied = take_over(state, opened)
+        if processes.is_first:
+            tell(console, f"source     {copied}")
     return _run_loop(state, folder, images, split, measured, processes, console)
 
 
@@ -120,29 +158,41 @@ def resume_run(
     config = read_config(folder)
     if kimg is not None or minutes is not None:
         config = config.replace(total_kimg=kimg, total_minutes=minutes)
-    checkpoint, path, problems = read_newest_good(folder)
     images = open_image_set(data_path or config.data_path, config.data)
     if images.content_hash != config.data_hash:
         raise DataError(
             f"{images.path}: expected the images this run was started with (hash {config.data_hash[:12]}), "
             f"got others (hash {images.content_hash[:12]}). Restore them, or start a new run."
         )
+    config = config.replace(data_path=str(images.path.resolve()))  # so that the next resume finds them
     split = images.split()
     _check_processes(config, processes)
     state = new_state(config, processes.device)
-    state.load_checkpoint(checkpoint)
+    lines = _restore(state, folder)
     measured = None
     if processes.is_first:
-        for problem in problems:
-            console.print(f"skipped: {problem}", highlight=False, soft_wrap=True)
-        console.print(
-            f"resuming {folder} from {path.name} ({state.kimg:.1f} kimg)", highlight=False, soft_wrap=True
-        )
+        for line in lines:
+            tell(console, line)
         remove_newer_than(folder, state.step)
         write_text(folder / CONFIG_NAME, config.to_json())
         if config.eval_fakes:
             measured = make_evaluator(images, split)
     return _run_loop(state, folder, images, split, measured, processes, console)
+
+
+def _restore(state: TrainState, folder: Path) -> list[str]:
+    """Loads the newest whole checkpoint into a new state; returns lines that say what was found.
+
+    A run that was killed before its first checkpoint starts again: nothing is lost by it.
+    """
+    if not has_checkpoints(folder):
+        if state.config.source is not None:
+            take_over(state, open_checkpoint(state.config.source.path, with_training=True))
+        return [f"{folder} has no checkpoint yet: starting at 0 kimg"]
+    checkpoint, path, problems = read_newest_good(folder)
+    state.load_checkpoint(checkpoint)
+    skipped = [f"skipped: {problem}" for problem in problems]
+    return [*skipped, f"resuming {folder} from {path.name} ({state.kimg:.1f} kimg)"]
 
 
 def _run_loop(
@@ -167,7 +217,8 @@ def _run_loop(
     painter = None
     try:
         if processes.is_first:
-            observers += [JsonLog(folder / LOG_NAME, state.step), ProgressBar(console)]
+            # At step 0 the loop measures anew, so that nothing in a log can be kept.
+            observers += [JsonLog(folder / LOG_NAME, state.step or -1), ProgressBar(console)]
             if config.tensorboard:
                 observers.append(TensorBoardLog(folder / "tensorboard"))
             painter = RunPainter(folder, images, train)
@@ -186,7 +237,7 @@ def _run_loop(
             sample_fakes=lambda state: _fakes_of(state, images.labels, split),
             painter=painter,
             observers=observers,
-            info=_card_info(images),
+            info=_card_info(images, len(train)),
         )
         return loop.run()
     finally:
@@ -209,12 +260,12 @@ def _fakes_of(state: TrainState, labels: np.ndarray | None, split: Split) -> Sam
     return sample
 
 
-def _card_info(images: ImageSet) -> dict[str, Any]:
+def _card_info(images: ImageSet, num_training_images: int) -> dict[str, Any]:
     return {
         "version": stylegraft.__version__,
         "class_names": images.class_names and list(images.class_names),
         "data_hash": images.content_hash,
-        "num_training_images": len(images),
+        "num_training_images": num_training_images,
     }
 
 
@@ -224,7 +275,6 @@ def _announce(
     generator = config.generator
     classes = f", {images.c_dim} classes" if images.c_dim else ""
     augment = "none" if config.augment is None else f"{config.ada.mode} p, from {config.ada.p:g}"
-    minutes = estimate.total_sec / 60
     for line in (
         f"images     {len(split.train_indices)} to train on, {len(split.holdout_indices)} held out, "
         f"{images.height}x{images.width}, {images.num_channels} channels{classes}",
@@ -233,21 +283,41 @@ def _announce(
         f"training   batch {config.batch}, lr {config.lr:g}, R1 gamma {config.r1_gamma:.3g}, path length "
         f"{config.pl_weight:g}, EMA {config.ema_kimg:g} kimg, augmentation {augment}, {config.precision}",
         f"forecast   {config.batch / estimate.step_sec:.1f} img/s measured here: "
-        f"{estimate.total_kimg:.0f} kimg in {minutes:.0f} min",
+        f"{_rounded(estimate.total_kimg)} kimg in {_rounded(estimate.total_sec / 60)} min",
     ):
-        console.print(line, highlight=False, soft_wrap=True)
+        tell(console, line)
     if config.eval_fakes:
         ticks = max(estimate.total_sec / estimate.step_sec / config.tick_steps, 1)
         times = ticks / config.eval_ticks + 1
-        console.print(
-            f"distance   FD-EffLite0 of {config.eval_fakes} fakes, about {times:.0f} times",
-            highlight=False,
-        )
+        tell(console, f"distance   FD-EffLite0 of {config.eval_fakes} fakes, about {times:.0f} times")
     if split.note:
-        console.print(f"note       {split.note}", highlight=False, soft_wrap=True)
+        tell(console, f"note       {split.note}")
     if images.skipped:
-        console.print(
-            f"note       {len(images.skipped)} files left out (--skip-bad)", highlight=False, soft_wrap=True
+        tell(console, f"note       {len(images.skipped)} files left out (--skip-bad)")
+
+
+@contextmanager
+def _folder_or_nothing(folder: Path, processes: Processes) -> Iterator[None]:
+    """Makes the run folder before the long work; if that fails, a folder that was not there goes again."""
+    existed = folder.exists()
+    if processes.is_first:
+        make_folder(folder, "--out")
+    try:
+        yield
+    except BaseException:
+        if processes.is_first and not existed:
+            with suppress(OSError):  # not empty
+                folder.rmdir()
+        raise
+
+
+def _keep_apart(data_path: Path, folder: Path) -> None:
+    """Refuses a run folder among the images: its pictures would be read as images when the run is resumed."""
+    images = data_path.resolve()
+    if images in (folder.resolve(), *folder.resolve().parents):
+        raise InputError(
+            f"{folder} (--out): expected a folder outside of the images' {data_path}, or the run's own "
+            "pictures would become part of the set. Name another folder."
         )
 
 
@@ -258,6 +328,11 @@ def _check_processes(config: RunConfig, processes: Processes) -> None:
             f"{processes.size} processes: expected a divisor of the {num_micro_batches} micro-batches of a "
             f"step. Use --micro-batch {config.batch // processes.size} with batch {config.batch}."
         )
+
+
+def _rounded(value: float) -> str:
+    """Whole numbers, or two digits of what is less than ten."""
+    return f"{value:.0f}" if value >= 9.5 else f"{value:.2g}"
 
 
 def read_config(folder: Path) -> RunConfig:
@@ -276,7 +351,10 @@ def read_config(folder: Path) -> RunConfig:
         ) from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{path} (--resume): expected a JSON object. Name a run folder.")
-    return RunConfig.from_dict(values)
+    try:
+        return RunConfig.from_dict(values)
+    except ConfigError as error:
+        raise ConfigError(f"{path} (--resume): {error}") from error
 
 
 def _tell(observers: Sequence[Observer], text: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from stylegraft.augment.controller import AdaController
+from stylegraft.checkpoints.building import fill_network
 from stylegraft.checkpoints.native import Checkpoint
 from stylegraft.errors import CheckpointError
 from stylegraft.networks.layers import Conv
@@ -35,6 +36,7 @@ class TrainState:
         best: {"step", "kimg", "value"} of the lowest held-out distance so far, or None.
         train_sec: seconds spent in all sessions of the run.
         eval_sec: those of them spent on distances.
+        measured_step: the step of the last distance, or -1.
         rolled_back: whether a divergence was answered once already.
     """
 
@@ -51,6 +53,7 @@ class TrainState:
     best: dict[str, float] | None = None
     train_sec: float = 0.0
     eval_sec: float = 0.0
+    measured_step: int = -1
     rolled_back: bool = False
     meters: Meters = field(default_factory=Meters)
 
@@ -89,6 +92,7 @@ class TrainState:
                 "best": self.best,
                 "train_sec": self.train_sec,
                 "eval_sec": self.eval_sec,
+                "measured_step": self.measured_step,
                 "rolled_back": self.rolled_back,
                 "ada": self.ada.state_dict(),
                 "meters": self.meters.state_dict(),
@@ -102,16 +106,21 @@ class TrainState:
             CheckpointError: tensors are missing, left over or of another shape.
         """
         for name, network in (("G_ema", self.G_ema), ("D", self.D)):
-            load_network(network, name, checkpoint.networks)
-        load_network(self.G, "G", checkpoint.training)
-        _load_optimizer("optimizer_G", self.G, self.optimizer_G, checkpoint.training)
-        _load_optimizer("optimizer_D", self.D, self.optimizer_D, checkpoint.training)
-        with torch.no_grad():
-            self.pl_mean.copy_(checkpoint.training["pl_mean"])
+            fill_network(network, _part(name, checkpoint.networks), name)
+        fill_network(self.G, _part("G", checkpoint.training), "G")
+        try:
+            _load_optimizer("optimizer_G", self.G, self.optimizer_G, checkpoint.training)
+            _load_optimizer("optimizer_D", self.D, self.optimizer_D, checkpoint.training)
+            with torch.no_grad():
+                self.pl_mean.copy_(checkpoint.training["pl_mean"])
+        except KeyError as error:
+            raise CheckpointError(
+                f"training state: expected a tensor {error}, found none. Use another checkpoint of the run."
+            ) from error
         saved = checkpoint.state
         self.step, self.best = saved["step"], saved["best"]
         self.train_sec, self.eval_sec = saved["train_sec"], saved["eval_sec"]
-        self.rolled_back = saved["rolled_back"]
+        self.measured_step, self.rolled_back = saved["measured_step"], saved["rolled_back"]
         self.scale_lr(saved["lr_scale"] / self.lr_scale)
         self.ada.load_state_dict(saved["ada"])
         self.meters.load_state_dict(saved["meters"])
@@ -152,18 +161,9 @@ def freeze_layers(D: Discriminator, count: int) -> None:
         layer.requires_grad_(False)
 
 
-def load_network(network: torch.nn.Module, prefix: str, tensors: dict[str, torch.Tensor]) -> None:
-    """Copies the tensors named `prefix.*` into a network; all must be there, and no more.
-
-    Raises:
-        CheckpointError: names the first tensors that are missing, left over or of another shape.
-    """
-    own = {name[len(prefix) + 1 :]: t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
-    try:
-        network.load_state_dict(own)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"{prefix}: tensors do not fit the network: {reason[:400]}") from error
+def _part(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors named `prefix.*`, without the prefix."""
+    return {name[len(prefix) + 1 :]: t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
 
 
 def _lazy_adam(network: torch.nn.Module, config: RunConfig, interval: int | None) -> torch.optim.Adam:

@@ -55,10 +55,12 @@ def sniff(path: str | Path) -> str | None:
         CheckpointError: there is no such file, or it cannot be read.
     """
     path = Path(path)
-    if not path.is_file():
-        what = "a folder" if path.is_dir() else "nothing there" if not path.exists() else "no regular file"
-        raise CheckpointError(f"cannot read {path}: expected a checkpoint file, got {what}. Check the path.")
     try:
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "no regular file" if path.exists() else "nothing there"
+            raise CheckpointError(
+                f"cannot read {path}: expected a checkpoint file, got {what}. Check the path."
+            )
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except OSError as error:

@@ -120,6 +120,7 @@ def printable(text: object) -> str:
 
     A name in a hostile file may hold newlines or terminal commands.
     """
-    shown = str(text)[: _SHOWN_CHARS + 1] if isinstance(text, str | int | float) else type(text).__name__
+    shown = str(text) if text is None or isinstance(text, str | int | float) else type(text).__name__
+    shown = shown[: _SHOWN_CHARS + 1]
     shown = shown.encode("unicode_escape", "backslashreplace").decode("ascii")
     return shown if len(shown) <= _SHOWN_CHARS else shown[:_SHOWN_CHARS] + "..."

@@ -123,7 +123,7 @@ def _infer_mapping(mapping: ForeignModule, z_dim: int, num_ws: int | None) -> Ma
     if "embed" in mapping:
         embed = mapping.child("embed")
         embedded = _length(embed, "bias")
-        c_dim = embed.shape("weight")[-1]
+        c_dim = (embed.shape("weight") or (0,))[-1]
     return _config(
         MappingConfig,
         mapping,

@@ -119,7 +119,7 @@ def _load(
     reading: Reading,
 ) -> dict[str, torch.Tensor]:
     """Compares a network of the file with ours of that config and returns its tensors."""
-    with torch.device("meta"):
+    with torch.device("meta"):  # shapes without memory
         ours = Generator(config) if isinstance(config, GeneratorConfig) else Discriminator(config)
     theirs = dict(_walk(network))
     modules = dict(ours.named_modules())
@@ -145,7 +145,7 @@ def _load(
             f"belongs ({len(wrong)} such tensors)"
         )
     report.copied += [f"{network.path}.{name}" for name in expected]
-    return {name: found[name].to_torch(reading) for name in expected}
+    return {name: found[name].to_torch(reading).to(torch.float32) for name in expected}
 
 
 def _walk(module: ForeignModule, path: str = "") -> Iterator[tuple[str, ForeignModule]]:

@@ -1,0 +1,69 @@
+"""The schedule of distances, a function of what was measured."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from stylegraft.training.config import TrainOptions
+from stylegraft.training.estimate import Estimate, measure, with_schedule
+
+
+def scheduled(make_config, total_sec=1200.0, feature_sec=0.01, sample_sec=0.01, **flags):
+    """20 minutes of 0.1 s steps of 8 images; ticks of 16 steps."""
+    config = make_config(total_kimg=None, total_minutes=total_sec / 60, tick_steps=16)
+    total_kimg = total_sec / 0.1 * 8 / 1000
+    estimate = Estimate(0.1, total_sec, total_kimg, sample_sec)
+    config = with_schedule(config, TrainOptions(**flags), estimate, feature_sec)
+    num_ticks = total_sec / 0.1 / 16
+    # One at step 0, one at each multiple of the interval, one at the end.
+    num_distances = 1 + math.ceil(num_ticks / config.eval_ticks) if config.eval_ticks else 0
+    return config, num_distances
+
+
+def test_no_share_of_time_means_no_distance(make_config):
+    config, _ = scheduled(make_config, eval_share=0)
+    assert (config.eval_ticks, config.eval_fakes) == (0, 0)
+
+
+@pytest.mark.parametrize("cost", [1e-5, 1e-3, 0.01, 0.03])
+@pytest.mark.parametrize("share", [0.02, 0.08, 0.5])
+def test_distances_cost_their_share_at_most(make_config, cost, share):
+    config, num_distances = scheduled(
+        make_config, feature_sec=cost / 2, sample_sec=cost / 2, eval_share=share
+    )
+    assert 256 <= config.eval_fakes <= 2000
+    if num_distances > 2:  # the first and the last are always measured
+        assert num_distances * config.eval_fakes * cost <= 1200 * share
+    assert num_distances <= 49
+
+
+def test_ample_time_gives_many_pictures_often(make_config):
+    config, num_distances = scheduled(make_config, feature_sec=1e-5, sample_sec=1e-5)
+    assert config.eval_fakes == 2000
+    assert num_distances > 40
+
+
+def test_scarce_time_gives_the_first_and_the_last_distance(make_config):
+    config, num_distances = scheduled(make_config, total_sec=60, feature_sec=0.05, sample_sec=0.05)
+    assert config.eval_fakes == 256
+    assert num_distances == 2
+
+
+def test_user_decides_interval_and_number(make_config):
+    config, _ = scheduled(make_config, eval_kimg=1.0, eval_fakes=100)
+    assert config.eval_fakes == 100
+    assert config.eval_ticks == 8  # 1 kimg is 7.8 ticks of 0.128 kimg
+    assert scheduled(make_config, eval_kimg=0.128)[0].eval_ticks == 1
+    assert scheduled(make_config, eval_kimg=0.001)[0].eval_ticks == 1
+
+
+def test_measuring_gives_times_and_leaves_nothing_behind(make_config, alone):
+    for budget in ({"total_kimg": 0.8}, {"total_kimg": None, "total_minutes": 0.5}):
+        estimate = measure(make_config(**budget), alone)
+        assert estimate.step_sec > 0
+        assert estimate.sample_sec > 0
+        assert estimate.total_kimg == pytest.approx(estimate.total_sec / estimate.step_sec * 0.008)
+        expected = 100 * estimate.step_sec if budget["total_kimg"] else 30
+        assert estimate.total_sec == pytest.approx(expected)
