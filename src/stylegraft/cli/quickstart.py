@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _NUM_BEANS = 1200
-_SIZE_PX = 64
+_SIZE_PX = 32  # shapes and colours come within minutes; at 64 px it would take an hour
 _COLUMNS = 8
 
 

@@ -99,7 +99,7 @@ class Conv(nn.Module):
         """Returns activation(resample(conv(x)) + bias) * default gain * `gain`, in x's dtype."""
         x = conv2d_resample(
             x,
-            (self.weight * self.weight_gain).to(x.dtype),
+            self.weight,
             self.resample_filter,
             up=self.up,
             down=self.down,
@@ -112,6 +112,7 @@ class Conv(nn.Module):
             act=self.activation,
             gain=self.act_gain * gain,
             clamp=None if self.conv_clamp is None else self.conv_clamp * gain,
+            x_gain=self.weight_gain,
         )
 
 

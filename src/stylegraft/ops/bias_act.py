@@ -49,6 +49,7 @@ def bias_act(
     alpha: float | None = None,
     gain: float | None = None,
     clamp: float | None = None,
+    x_gain: float = 1.0,
 ) -> Tensor:
     """Add a bias, apply an activation, multiply by a gain, clamp.
 
@@ -60,6 +61,8 @@ def bias_act(
         alpha: Slope below zero; None is the activation's own.
         gain: Factor after the activation; None is the activation's own.
         clamp: Limit of the absolute value of the result; None does not limit.
+        x_gain: Factor of `x` before the bias. It costs nothing where there is a bias or a gain anyway, so a
+            convolution's run-time weight gain belongs here and not on the weights.
 
     Returns:
         A tensor of the shape and dtype of `x`, twice differentiable.
@@ -82,7 +85,7 @@ def bias_act(
     # Every pass over the activations is a trip to memory. Where the gain may go before the activation, bias
     # and gain share one pass and the activation overwrites its result: autograd keeps one tensor, not three.
     gain_inside = gain if spec.homogeneous and gain >= 0 else 1.0
-    v = _add_and_scale(x, bias, gain_inside)
+    v = _add_and_scale(x, x_gain, bias, gain_inside)
     y = spec.apply(v, alpha, v is not x and alpha >= 0)
     if gain != gain_inside:
         y = y * gain
@@ -92,8 +95,9 @@ def bias_act(
     return y
 
 
-def _add_and_scale(x: Tensor, bias: Tensor | None, gain: float) -> Tensor:
-    """Return gain * (x + bias), and `x` itself where there is nothing to do."""
+def _add_and_scale(x: Tensor, x_gain: float, bias: Tensor | None, gain: float) -> Tensor:
+    """Return gain * (x_gain * x + bias), and `x` itself where there is nothing to do."""
+    factor = x_gain * gain
     if bias is not None:
-        return torch.add((bias * gain).to(x.dtype), x, alpha=gain)
-    return x if gain == 1 else x * gain
+        return torch.add((bias * gain).to(x.dtype), x, alpha=factor)
+    return x if factor == 1 else x * factor

@@ -68,7 +68,7 @@ class TrainOptions(Config):
     )
     ada_target: float = Field(default=0.6, gt=-1, lt=1, description="mean sign(D(real)) that ada steers to")
     ada_kimg: float | None = Field(
-        default=None, gt=0, description="ada moves p by 1 in so many kimg (500; 100 on transfer)"
+        default=None, gt=0, description="ada moves p by 1 in so many kimg (preset; 100 on transfer)"
     )
     ada_p_max: float = Field(
         default=0.8, gt=0, le=1, description="ada's cap on p; above, transforms leak into samples"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from stylegraft.augment.config import ADA_KIMG_FROM_SCRATCH, ADA_KIMG_ON_TRANSFER, AdaConfig, augment_preset
+from stylegraft.augment.config import ADA_KIMG_ON_TRANSFER, AdaConfig, augment_preset
 from stylegraft.checkpoints.opening import OpenedCheckpoint
 from stylegraft.data.config import DataConfig
 from stylegraft.data.dataset import ImageSet
@@ -96,13 +96,13 @@ def plan_run(
         precision=precision,
         lr=_or(options.lr, preset.lr),
         freeze_d=options.freeze_d,
-        r1_gamma=_or(options.gamma, r1_gamma(height, width, batch)),
+        r1_gamma=_or(options.gamma, r1_gamma(preset, height, width, batch)),
         pl_weight=_or(options.pl_weight, path_length_weight(preset, height, width)),
         mixing_prob=_or(options.mixing_prob, preset.mixing_prob),
         ema_kimg=_or(options.ema_kimg, ema_half_life_kimg(batch)),
         ema_rampup=_or(options.ema_rampup, _EMA_RAMPUP if source is None else 0.0),
         augment=None if options.aug == "none" else augment_preset(options.aug_preset),
-        ada=_ada(options, ADA_KIMG_FROM_SCRATCH if source is None else ADA_KIMG_ON_TRANSFER),
+        ada=_ada(options, preset.ada_kimg if source is None else ADA_KIMG_ON_TRANSFER),
         save_minutes=options.save_minutes,
         num_checkpoints=options.num_checkpoints,
         on_divergence=options.on_divergence,

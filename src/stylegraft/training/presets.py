@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stylegraft.augment.config import ADA_KIMG_FROM_SCRATCH
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -19,6 +21,8 @@ class Preset:
         lr: Adam's rate.
         mixing_prob: style mixing.
         pl_weight: path-length weight from 64 px upwards.
+        gamma_scale: R1 weight, as a multiple of StyleGAN2-ADA's rule.
+        ada_kimg: augmentation p moves by 1 in so many kimg, from scratch.
     """
 
     channel_base: int
@@ -30,11 +34,15 @@ class Preset:
     lr: float
     mixing_prob: float
     pl_weight: float
+    gamma_scale: float
+    ada_kimg: float
 
 
 PRESETS: dict[str, Preset] = {
-    # On a CPU the number of images seen in an evening limits quality, not the capacity of the network: see
-    # docs/results for what this reaches in 20 to 40 minutes on two cores.
+    # For runs of 20 to 300 kimg, which is what a CPU shows in an evening; capacity is not what limits them.
+    # With the rule's own R1 weight the discriminator wins within minutes on a few hundred images and shapes
+    # do not vary; 40 times as much gave varied shapes after 16 kimg (docs/results, "R1 and short runs"). p
+    # must be able to move within such a run, and path length has no time to pay for its cost.
     "lite": Preset(
         channel_base=2048,
         channel_max=128,
@@ -44,7 +52,9 @@ PRESETS: dict[str, Preset] = {
         batch=16,
         lr=0.0025,
         mixing_prob=0.5,
-        pl_weight=2.0,
+        pl_weight=0.0,
+        gamma_scale=40.0,
+        ada_kimg=100.0,
     ),
     # StyleGAN2-ADA's automatic set-up below 512 px (Karras et al. 2020, "Limited Data", appendix C), with the
     # feature maps halved, which is what fits 64 to 256 px on one GPU.
@@ -58,6 +68,8 @@ PRESETS: dict[str, Preset] = {
         lr=0.0025,
         mixing_prob=0.9,
         pl_weight=2.0,
+        gamma_scale=1.0,
+        ada_kimg=ADA_KIMG_FROM_SCRATCH,
     ),
     # StyleGAN2's config F (Karras et al. 2020, "Analyzing", table 1): many GPU days.
     "paper": Preset(
@@ -70,6 +82,8 @@ PRESETS: dict[str, Preset] = {
         lr=0.002,
         mixing_prob=0.9,
         pl_weight=2.0,
+        gamma_scale=1.0,
+        ada_kimg=ADA_KIMG_FROM_SCRATCH,
     ),
 }
 
@@ -79,9 +93,9 @@ def channel_base(preset: Preset, num_doublings: int) -> int:
     return min(preset.channel_base, preset.top_features * (4 << num_doublings))
 
 
-def r1_gamma(height: int, width: int, batch: int) -> float:
-    """Returns the R1 weight 0.0002 * pixels / batch of StyleGAN2-ADA's automatic set-up."""
-    return 0.0002 * height * width / batch
+def r1_gamma(preset: Preset, height: int, width: int, batch: int) -> float:
+    """Returns the R1 weight: StyleGAN2-ADA's rule 0.0002 * pixels / batch, times the preset's scale."""
+    return preset.gamma_scale * 0.0002 * height * width / batch
 
 
 def ema_half_life_kimg(batch: int) -> float:

@@ -58,6 +58,7 @@ def train_step(state: TrainState, context: StepContext) -> None:
     device = context.processes.device
     w_sum = torch.zeros(config.generator.mapping.w_dim, device=device)
     sign_sum = torch.zeros([], device=device)
+    fakes: dict[int, tuple[torch.Tensor, torch.Tensor | None]] = {}
 
     # Generator: make fakes that D takes for real.
     with _phase(state, context, G, D, state.optimizer_G, "loss_G") as micro_batches:
@@ -66,6 +67,7 @@ def train_step(state: TrainState, context: StepContext) -> None:
             ws = _draw_ws(G, key.fold("G"), samples, c, config.mixing_prob, device)
             w_sum += ws[:, -1].detach().sum(dim=0)
             images = _synthesize(G, ws, key.fold("G"), samples)
+            fakes[samples.start] = images.detach(), c
             logits = D(_augment(images, state, context, key.fold("G"), samples), c)
             loss = generator_loss(logits)
             (loss * share).backward()
@@ -88,14 +90,12 @@ def train_step(state: TrainState, context: StepContext) -> None:
                 state.meters.add(path_length=lengths.mean().item(), loss_PL=loss.item())
         state.pl_mean.lerp_(context.processes.sum(length_sum), config.pl_decay)
 
-    # Discriminator: tell fakes from reals.
+    # Discriminator: tell fakes from reals. The fakes are those that G has just been judged by, under other
+    # transforms: sampling anew from the G of one step later would cost a tenth of the step and tell no more.
     with _phase(state, context, D, G, state.optimizer_D, "loss_D") as micro_batches:
         for samples in micro_batches:
-            c = _draw_labels(key.fold("D"), samples, context)
-            with torch.no_grad():
-                ws = _draw_ws(G, key.fold("D"), samples, c, config.mixing_prob, device)
-                images = _synthesize(G, ws, key.fold("D"), samples)
-                images = _augment(images, state, context, key.fold("D"), samples)
+            images, c = fakes.pop(samples.start)
+            images = _augment(images, state, context, key.fold("D"), samples)
             loss_fake = discriminator_loss_fake(D(images, c))
             (loss_fake * share).backward()
 
