@@ -89,7 +89,7 @@ def test_train_writes_the_files_of_the_guide(run_cli, images: Path, tmp_path: Pa
     assert config["generator"]["channels"] == [8, 8, 4]
     assert config["generator"]["mapping"]["z_dim"] == 8
     assert (config["batch"], config["total_kimg"], config["source"]) == (4, 0.1, None)
-    assert (config["ada"]["kimg"], config["ema_rampup"]) == (500, 0.05)
+    assert (config["ada"]["kimg"], config["ema_rampup"]) == (200, 0.05)
     assert [row["step"] for row in log(run)] == [16]  # 25 steps of 4 images; a line each 16 steps
     assert {"loss_G", "loss_D", "augment_p", "img_per_sec"} <= log(run)[0].keys()
 

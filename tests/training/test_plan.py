@@ -45,7 +45,8 @@ def test_preset_fills_what_was_left_open(plan, device_type, preset, row):
     largest = min(values.channel_base // 4, values.channel_max)
     assert config.generator.channels[0] == config.discriminator.channels[0] == largest
     assert config.batch == config.micro_batch == min(values.batch, 32)
-    assert config.r1_gamma == pytest.approx(0.0002 * 16 * 16 / config.batch)
+    assert config.r1_gamma == pytest.approx(values.gamma_scale * 0.0002 * 16 * 16 / config.batch)
+    assert config.ada.kimg == values.ada_kimg
     assert config.pl_weight == 0  # below 64 px
     assert (config.total_kimg, config.total_minutes) == (None, DEFAULT_MINUTES)
 
@@ -121,9 +122,10 @@ def test_no_augmentation_moves_no_p(plan):
 
 
 def test_formulas_of_the_automatic_setup():
-    assert r1_gamma(256, 256, 64) == pytest.approx(0.2048)
-    assert path_length_weight(PRESETS["lite"], 64, 64) == 2
-    assert path_length_weight(PRESETS["lite"], 32, 32) == 0
+    assert r1_gamma(PRESETS["paper"], 256, 256, 64) == pytest.approx(0.2048)
+    assert r1_gamma(PRESETS["lite"], 64, 64, 16) == pytest.approx(2.048)
+    assert path_length_weight(PRESETS["standard"], 64, 64) == 2
+    assert path_length_weight(PRESETS["standard"], 32, 32) == 0
 
 
 def test_plan_survives_its_file(plan):

@@ -39,7 +39,8 @@ def minibatch_std(x: Tensor, group_size: int | None, num_channels: int = 1) -> T
         )
     accurate = x.to(torch.promote_types(x.dtype, torch.float32))
     grouped = accurate.unflatten(0, (group, n // group))  # [G, N/G, C, H, W]
-    std = (grouped.var(dim=0, correction=0) + 1e-8).sqrt()
+    deviation = grouped - grouped.mean(dim=0)  # Tensor.var takes many times as long over a short first axis.
+    std = (deviation.square().mean(dim=0) + 1e-8).sqrt()
     spread = std.mean(dim=(2, 3)).unflatten(1, (num_channels, -1)).mean(dim=2)  # [N/G, num_channels]
     spread = spread.to(x.dtype).repeat(group, 1)  # [N, num_channels]
     # Adding to zeros like x, instead of expanding, keeps the memory format of x through the concatenation.

@@ -54,7 +54,7 @@ PRESETS: dict[str, Preset] = {
         mixing_prob=0.5,
         pl_weight=0.0,
         gamma_scale=40.0,
-        ada_kimg=100.0,
+        ada_kimg=200.0,
     ),
     # StyleGAN2-ADA's automatic set-up below 512 px (Karras et al. 2020, "Limited Data", appendix C), with the
     # feature maps halved, which is what fits 64 to 256 px on one GPU.
