@@ -52,6 +52,17 @@ def test_progress_is_silent_away_from_a_terminal(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr() == ("", "")
 
 
+def _read_all(descriptor: int) -> str:
+    """What a pseudo-terminal holds; one read gives no more than one of the pieces it was written in."""
+    os.set_blocking(descriptor, False)
+    pieces = []
+    while True:
+        try:
+            pieces.append(os.read(descriptor, 1 << 16))
+        except BlockingIOError:
+            return b"".join(pieces).decode()
+
+
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
 def test_progress_draws_on_standard_error_of_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -64,7 +75,7 @@ def test_progress_draws_on_standard_error_of_a_terminal(
         with progress("hidden", shown=False) as advance:
             advance(3, 7)
         terminal.flush()
-        drawn = os.read(reader, 1 << 16).decode()
+        drawn = _read_all(reader)
     os.close(reader)
     assert "working" in drawn
     assert "3/7" in drawn
