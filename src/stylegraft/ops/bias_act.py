@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from stylegraft.ops.kernels.switch import kernels_fit
+
 
 @dataclass(frozen=True)
 class Activation:
@@ -82,6 +84,11 @@ def bias_act(
             raise ValueError(f"bias: expected shape ({x.shape[dim]},), got {tuple(b.shape)}")
         bias = b.reshape([-1 if axis == dim % x.ndim else 1 for axis in range(x.ndim)])
 
+    if b is not None and dim == 1 and has_kernel(x, act, alpha, gain):
+        from stylegraft.ops.kernels.epilogue import epilogue
+
+        return epilogue(x, x_gain, None, b, alpha if act == "lrelu" else 1.0, gain, clamp)
+
     # Every pass over the activations is a trip to memory. Where the gain may go before the activation, bias
     # and gain share one pass and the activation overwrites its result: autograd keeps one tensor, not three.
     gain_inside = gain if spec.homogeneous and gain >= 0 else 1.0
@@ -93,6 +100,11 @@ def bias_act(
         # hardtanh is clamp with a derivative that takes one pass instead of several.
         y = F.hardtanh(y, -clamp, clamp)
     return y
+
+
+def has_kernel(x: Tensor, act: str, alpha: float, gain: float) -> bool:
+    """Returns whether `kernels.epilogue` may do what follows a convolution."""
+    return gain > 0 and (act == "linear" or (act == "lrelu" and alpha > 0)) and kernels_fit(x)
 
 
 def _add_and_scale(x: Tensor, x_gain: float, bias: Tensor | None, gain: float) -> Tensor:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from stylegraft.ops.kernels.switch import kernels_fit
+
 HeightWidth = tuple[int, int]
 
 
@@ -61,6 +63,10 @@ class _FirUp(torch.autograd.Function):
         ctx.save_for_backward(taps)
         ctx.geometry = stride, padding
         channels, dtype = x.shape[1], x.dtype
+        if stride == (2, 2) and max(taps.shape) <= 4 and kernels_fit(x):
+            from stylegraft.ops.kernels.spread import spread
+
+            return spread(x, taps.float(), padding, (size[0], size[1]))
         # Several input sizes lead to one output size of fir_down; the difference are rows it never looked at.
         unseen = [
             size[i] - ((x.shape[2 + i] - 1) * stride[i] + taps.shape[i] - 2 * padding[i]) for i in (0, 1)

@@ -1,0 +1,148 @@
+"""What follows a convolution, in one pass: y = clamp(gain * lrelu(scale * x + noise + bias)).
+
+Backwards one pass too. It reads the gradient and y, and nothing else: y has the sign of what went into the
+activation, and x is worked out from it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stylegraft.ops.kernels.memory import (
+    arguments,
+    as_float,
+    bfloats,
+    call_int,
+    floats,
+    kernel,
+    load,
+    store,
+)
+from stylegraft.ops.kernels.parallel import launch
+
+NO_CLAMP = 3e38
+
+
+def epilogue(
+    x: Tensor,
+    scale: Tensor | float,
+    noise: Tensor | None,
+    bias: Tensor,
+    slope: float,
+    gain: float,
+    clamp: float | None,
+) -> Tensor:
+    """Returns clamp(gain * lrelu(scale * x + noise + bias)), bfloat16 in channels_last; differentiable once.
+
+    Args:
+        x: [N, C, H, W], bfloat16 in channels_last.
+        scale: float32 [N, C], or one for all.
+        noise: float32 [N, 1, H, W] or [H, W], or None.
+        bias: float32 [C].
+        slope: of the leaky ReLU, above 0.
+        gain: above 0.
+        clamp: limit of the result's absolute value, or None.
+    """
+    n, channels, height, width = x.shape
+    if not isinstance(scale, Tensor):
+        scale = torch.full((n, channels), scale)
+    noise = torch.zeros(n, 1, height, width) if noise is None else noise.expand(n, 1, height, width)
+    return _Epilogue.apply(x, scale, noise, bias, slope, gain, clamp or NO_CLAMP)  # pyright: ignore[reportReturnType]
+
+
+class _Epilogue(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        scale: Tensor,
+        noise: Tensor,
+        bias: Tensor,
+        slope: float,
+        gain: float,
+        clamp: float,
+    ) -> Tensor:
+        n, channels, height, width = x.shape
+        scale, noise, bias = scale.contiguous(), noise.contiguous(), bias.contiguous()
+        y = torch.empty_like(x)
+        launch(_forward, x.numel(), n, height * width, channels, x, scale, noise, bias, y, slope, gain, clamp)
+        ctx.save_for_backward(y, scale, noise, bias)
+        ctx.constants = slope, gain, clamp
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        y, scale, noise, bias = ctx.saved_tensors
+        n, channels, height, width = y.shape
+        grad_y = grad_outputs[0].contiguous(memory_format=torch.channels_last)
+        grad_x = torch.empty_like(y)
+        grad_scale, grad_bias = torch.empty_like(scale), torch.empty_like(scale)
+        grad_noise = torch.empty_like(noise)
+        slope, gain, clamp = ctx.constants
+        launch(
+            _backward, y.numel(), n, height * width, channels,
+            grad_y, y, scale, noise, bias, grad_x, grad_scale, grad_bias, grad_noise,
+            slope, gain, clamp,
+        )  # fmt: skip
+        # Each sample's sums are made by one thread, so that their number does not change the result.
+        return grad_x, grad_scale, grad_noise, grad_bias.sum(dim=0), None, None, None
+
+
+# In the kernels: tensor numbers x 0, scale 1, noise 2, bias 3, y 4, grad_y 5, grad_x 6, grad_scale 7,
+# grad_bias 8, grad_noise 9. Rows are pixels, [N * H * W, C].
+
+
+@kernel("contract")
+def _forward(address: Any) -> None:
+    a = arguments(address)
+    threads, thread = a[0], call_int(a[1]) if a[1] else 0
+    n, pixels, channels = a[2], a[3], a[4]
+    x, scale, noise, bias, y = bfloats(a[5]), floats(a[6]), floats(a[7]), floats(a[8]), bfloats(a[9])
+    gain, clamp = as_float(a[11]), as_float(a[12])
+    gain_below = as_float(a[10]) * gain
+    for row in range(n * pixels * thread // threads, n * pixels * (thread + 1) // threads):
+        first, sample = row * channels, row // pixels * channels
+        added = load(noise, row, 2)
+        for c in range(channels):
+            v = load(x, first + c, 0) * load(scale, sample + c, 1) + (added + load(bias, c, 3))
+            v *= gain if v > 0 else gain_below
+            store(y, first + c, max(min(v, clamp), -clamp), 4)
+
+
+@kernel("reassoc", "contract", "nsz")
+def _backward(address: Any) -> None:
+    a = arguments(address)
+    threads, thread = a[0], call_int(a[1]) if a[1] else 0
+    n, pixels, channels = a[2], a[3], a[4]
+    grad_y, y, scale, noise, bias = bfloats(a[5]), bfloats(a[6]), floats(a[7]), floats(a[8]), floats(a[9])
+    grad_x, grad_scale, grad_bias, grad_noise = bfloats(a[10]), floats(a[11]), floats(a[12]), floats(a[13])
+    gain, clamp = as_float(a[15]), as_float(a[16])
+    gain_below = as_float(a[14]) * gain
+    undo, undo_below = 1 / gain, 1 / gain_below
+    # bfloat16 rounds the clamp too: whatever is nearer to it than a rounding was clamped.
+    limit = clamp * (1 - 1 / 512)
+    for sample in range(n * thread // threads, n * (thread + 1) // threads):
+        s = sample * channels
+        for c in range(channels):
+            store(grad_scale, s + c, 0.0, 7)
+            store(grad_bias, s + c, 0.0, 8)
+        for row in range(sample * pixels, (sample + 1) * pixels):
+            first = row * channels
+            added = load(noise, row, 2)
+            over_channels = as_float(0)
+            for c in range(channels):
+                out = load(y, first + c, 4)
+                g = load(grad_y, first + c, 5) * (gain if out > 0 else gain_below)
+                g = g if abs(out) < limit else as_float(0)
+                scaled_x = out * (undo if out > 0 else undo_below) - (added + load(bias, c, 3))
+                store(grad_scale, s + c, load(grad_scale, s + c, 7) + g * scaled_x, 7)
+                store(grad_bias, s + c, load(grad_bias, s + c, 8) + g, 8)
+                store(grad_x, first + c, g * load(scale, s + c, 1), 6)
+                over_channels += g
+            store(grad_noise, row, over_channels, 9)
+        for c in range(channels):
+            store(grad_scale, s + c, load(grad_scale, s + c, 7) / load(scale, s + c, 1), 7)

@@ -1,0 +1,69 @@
+"""Starts a kernel on the threads that torch computes with.
+
+Torch keeps its OpenMP threads spinning for a moment after each operation, in wait of the next. Threads of
+anybody else would compete with them for the same cores; so kernels run on torch's own team, through the entry
+that compilers use for `#pragma omp parallel`. Where torch has another runtime, a kernel runs on one thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_RUNTIMES = ("*libgomp*.so*", "*libomp*.dylib", "*libiomp5*.so*")
+_NO_ADDRESS = 0
+_WORTH_THREADS = 1 << 15  # torch splits its own elementwise operations from here on
+
+
+@cache
+def _team() -> tuple[Callable[..., None] | None, int]:
+    """Returns GOMP_parallel and the address of omp_get_thread_num of torch's OpenMP runtime."""
+    home = Path(torch.__file__).parent
+    for folder in (home / "lib", home.with_name("torch.libs")):
+        for pattern in _RUNTIMES:
+            for path in sorted(folder.glob(pattern)):
+                try:
+                    library = ctypes.CDLL(str(path))
+                    start, number = library.GOMP_parallel, library.omp_get_thread_num
+                except (OSError, AttributeError):
+                    continue
+                start.restype = None
+                start.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+                return start, ctypes.cast(number, ctypes.c_void_p).value or _NO_ADDRESS
+    return None, _NO_ADDRESS
+
+
+def launch(kernel: Any, work: int, *values: int | float | torch.Tensor) -> None:
+    """Runs a kernel to its end.
+
+    The kernel reads an array of int64: how many threads there are, the address of the function that says
+    which of them it runs on (`memory.call_int`), then `values`: integers, bits of float64, addresses.
+
+    Args:
+        kernel: made by `memory.kernel`.
+        work: how many values it touches; a few are not worth waking the other threads for.
+        values: what it works on. Tensors are dense, and in the memory format that the kernel expects.
+    """
+    start, number_of = _team()
+    threads = torch.get_num_threads() if start and work >= _WORTH_THREADS else 1
+    words = [threads, number_of, *(_word(value) for value in values)]
+    array = (ctypes.c_int64 * len(words))(*words)
+    if start is None or threads == 1:
+        array[0], array[1] = 1, _NO_ADDRESS
+        kernel.ctypes(ctypes.addressof(array))
+    else:
+        start(kernel.address, ctypes.addressof(array), threads, 0)
+
+
+def _word(value: int | float | torch.Tensor) -> int:
+    if isinstance(value, torch.Tensor):
+        return value.data_ptr()
+    if isinstance(value, float):
+        return struct.unpack("q", struct.pack("d", value))[0]
+    return value

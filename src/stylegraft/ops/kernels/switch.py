@@ -1,0 +1,51 @@
+"""Where kernels may stand in for torch operations: they differentiate once only."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+
+_first_order = ContextVar("first_order", default=False)
+
+
+@contextmanager
+def first_order(holds: bool = True) -> Iterator[None]:
+    """Promises that what is computed here is differentiated at most once, or takes the promise back.
+
+    R1 and path length regularisation differentiate a gradient; they stay outside.
+    """
+    token = _first_order.set(holds)
+    try:
+        yield
+    finally:
+        _first_order.reset(token)
+
+
+def kernels_fit(x: torch.Tensor) -> bool:
+    """Returns whether kernels may work on `x`: bfloat16 [N, C, H, W] in channels_last on a CPU, used here.
+
+    Without gradients they always may; else only within `first_order`.
+    """
+    return (
+        x.dtype == torch.bfloat16
+        and x.device.type == "cpu"
+        and x.ndim == 4
+        and x.is_contiguous(memory_format=torch.channels_last)
+        and (_first_order.get() or not torch.is_grad_enabled())
+    )
+
+
+def compile_kernels() -> float:
+    """Makes sure that all kernels are machine code and returns the seconds this took.
+
+    The first call after an installation compiles them; later ones, in any process, read them from disk.
+    """
+    start = time.perf_counter()
+    for name in ("epilogue", "scale", "spread", "to_image"):
+        importlib.import_module(f"stylegraft.ops.kernels.{name}")
+    return time.perf_counter() - start
