@@ -17,6 +17,9 @@ MAX_FEATURES = 16384
 MAX_LAYERS = 64
 
 Architecture = Literal["skip", "resnet", "orig"]
+# Configs B to D of the StyleGAN2 paper grow like StyleGAN v1; no new network is made so.
+AnyArchitecture = Literal["skip", "resnet", "orig", "progressive"]
+LabelInput = Literal["embedded", "concatenated"]
 Activation = Literal["linear", "relu", "lrelu", "tanh", "sigmoid", "elu", "selu", "softplus", "swish"]
 
 
@@ -86,13 +89,18 @@ class MappingConfig(Config):
     w_dim: int = Field(default=512, ge=1, le=MAX_FEATURES, description="size of w")
     num_layers: int = Field(default=8, ge=0, le=MAX_LAYERS, description="dense layers")
     embed_features: int | None = Field(
-        default=None, ge=1, description="width of the embedded label; None: w_dim"
+        default=None, ge=1, le=MAX_FEATURES, description="width of the embedded label; None: w_dim"
     )
     layer_features: int | None = Field(
-        default=None, ge=1, description="width of the hidden layers; None: w_dim"
+        default=None, ge=1, le=MAX_FEATURES, description="width of the hidden layers; None: w_dim"
     )
     activation: Activation = Field(default="lrelu", description="activation of each layer")
     lr_multiplier: float = Field(default=0.01, gt=0, description="learning rate multiplier of these layers")
+    label_input: LabelInput = Field(
+        default="embedded",
+        description="embedded: a dense layer, normalised on its own (StyleGAN2-ADA); concatenated: a matrix, "
+        "normalised together with z (StyleGAN, StyleGAN2)",
+    )
     w_avg_beta: float | None = Field(
         default=0.995, ge=0, le=1, description="decay of w_avg; None: no w_avg is kept"
     )
@@ -107,20 +115,13 @@ class MappingConfig(Config):
         return self
 
 
-class _ImageNetworkConfig(Config):
-    """What generator and discriminator share."""
+class ImageSizes(Config):
+    """The sizes of images and feature maps, which all generators and discriminators have."""
 
     img_height: int = Field(default=64, ge=MIN_BASE_PX, le=MAX_SIDE_PX, description="image height, px")
     img_width: int = Field(default=64, ge=MIN_BASE_PX, le=MAX_SIDE_PX, description="image width, px")
     img_channels: int = Field(default=3, ge=1, le=4, description="1 grey, 3 RGB")
     channels: tuple[int, ...] = Field(description="feature maps of each block, smallest block first")
-    activation: Activation = Field(default="lrelu", description="activation of the convolutions")
-    conv_clamp: float | None = Field(
-        default=None, gt=0, description="clamp of convolution outputs; None: off"
-    )
-    resample_filter: tuple[float, ...] | None = Field(
-        default=(1.0, 3.0, 3.0, 1.0), description="FIR of up and down"
-    )
 
     @property
     def base_height(self) -> int:
@@ -153,24 +154,68 @@ class _ImageNetworkConfig(Config):
         return self
 
 
-class GeneratorConfig(_ImageNetworkConfig):
+class _StyleGan2Config(ImageSizes):
+    """What StyleGAN2's generator and discriminator share."""
+
+    activation: Activation = Field(default="lrelu", description="activation of the convolutions")
+    conv_clamp: float | None = Field(
+        default=None, gt=0, description="clamp of convolution outputs; None: off"
+    )
+    resample_filter: tuple[float, ...] | None = Field(
+        default=(1.0, 3.0, 3.0, 1.0), description="FIR of up and down"
+    )
+
+
+class GeneratorConfig(_StyleGan2Config):
     """A StyleGAN2 generator (Karras et al. 2020, figure 7)."""
 
     family: Literal["stylegan2"] = "stylegan2"
     mapping: MappingConfig = Field(default_factory=MappingConfig)
-    architecture: Architecture = Field(default="skip", description="how blocks reach the image")
+    architecture: AnyArchitecture = Field(default="skip", description="how blocks reach the image")
     use_noise: bool = Field(default=True, description="layers have noise inputs")
 
+    @property
+    def c_dim(self) -> int:
+        """Size of the class label; 0 means unconditional."""
+        return self.mapping.c_dim
 
-class DiscriminatorConfig(_ImageNetworkConfig):
+    @property
+    def truncation_cutoff(self) -> None:
+        """Layers that are truncated unless the user says otherwise: all."""
+        return None
+
+
+class DiscriminatorConfig(_StyleGan2Config):
     """A StyleGAN2 discriminator."""
 
     family: Literal["stylegan2"] = "stylegan2"
-    architecture: Architecture = Field(default="resnet", description="how the image reaches the blocks")
+    architecture: AnyArchitecture = Field(default="resnet", description="how the image reaches the blocks")
     mapping: MappingConfig | None = Field(
         default=None, description="label mapping (z_dim 0, w_dim = cmap_dim); None: unconditional"
     )
     mbstd_group_size: int | None = Field(
         default=4, ge=1, description="minibatch-std group, samples; None: the batch"
     )
-    mbstd_num_channels: int = Field(default=1, ge=0, description="minibatch-std features; 0: off")
+    mbstd_num_channels: int = Field(
+        default=1, ge=0, le=MAX_FEATURES, description="minibatch-std features; 0: off"
+    )
+    class_outputs: int = Field(
+        default=0,
+        ge=0,
+        le=MAX_FEATURES,
+        description="outputs, one a class, of which the label picks (StyleGAN, StyleGAN2); 0: no such labels",
+    )
+    fc_features: int | None = Field(
+        default=None, ge=1, le=MAX_FEATURES, description="width of the last hidden layer; None: channels[0]"
+    )
+
+    @property
+    def c_dim(self) -> int:
+        """Size of the class label; 0 means unconditional."""
+        return self.class_outputs if self.mapping is None else self.mapping.c_dim
+
+    @model_validator(mode="after")
+    def _labels_enter_once(self) -> Self:
+        if self.mapping is not None and self.class_outputs:
+            raise ValueError("mapping, class_outputs: expected at most one of them")
+        return self

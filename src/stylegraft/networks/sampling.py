@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from stylegraft.errors import InputError
-from stylegraft.networks.stylegan2 import Generator, NoiseMode
+from stylegraft.errors import CheckpointError, InputError
+from stylegraft.networks.protocol import Generator, NoiseMode
 from stylegraft.runtime.random import Key
 
 
@@ -55,6 +55,7 @@ def sample_pixels(
 
     Raises:
         InputError: `batch` is below 1.
+        CheckpointError: a picture is not finite; rounded to bytes it would pass for a black one.
     """
     if batch < 1:
         raise InputError(f"batch: expected 1 or more, got {batch}.")
@@ -67,7 +68,13 @@ def sample_pixels(
         noise = None
         if noise_mode == "random":
             noise = _keyed_noise(generator, [seeds[row] for row in rows.tolist()], device)
-        pictures.append(to_pixels(generator.synthesis(ws, noise_mode, noise))[: len(z) - start])
+        images = generator.synthesis(ws, noise_mode, noise)
+        if not images.isfinite().all():
+            raise CheckpointError(
+                "pictures of the generator: expected finite values, got NaN or infinity. "
+                "The network has diverged; use an earlier checkpoint."
+            )
+        pictures.append(to_pixels(images)[: len(z) - start])
     if not pictures:
         config = generator.config
         return np.empty((0, config.img_height, config.img_width, config.img_channels), dtype=np.uint8)

@@ -19,10 +19,10 @@ from torch import nn
 from stylegraft.errors import InputError
 from stylegraft.networks.config import DiscriminatorConfig, GeneratorConfig
 from stylegraft.networks.layers import Conv, Dense, register_filter
-from stylegraft.networks.mapping import Mapping
-from stylegraft.ops.bias_act import ACTIVATIONS, bias_act
+from stylegraft.networks.mapping import Mapping, checked_rows
+from stylegraft.ops.bias_act import ACTIVATIONS
 from stylegraft.ops.minibatch_std import minibatch_std
-from stylegraft.ops.modulated_conv import modulated_conv2d
+from stylegraft.ops.modulated_layer import modulated_layer, modulated_to_image
 from stylegraft.ops.upfirdn import downsample2d, upsample2d
 
 NoiseMode = Literal["const", "random", "none"]
@@ -55,18 +55,20 @@ class SynthesisLayer(nn.Module):
         self, x: torch.Tensor, w: torch.Tensor, noise: torch.Tensor | None, gain: float = 1.0
     ) -> torch.Tensor:
         """x [N, I, H, W], w [N, w_dim], noise [N, 1, H', W'] or [H', W'] or None -> [N, O, H', W']."""
-        x = modulated_conv2d(
+        return modulated_layer(
             x,
             self.weight,
             self.affine(w),
+            self.bias,
             noise=None if noise is None else noise * self.noise_strength,
+            act=self.activation,
+            gain=self.act_gain * gain,
+            clamp=None if self.conv_clamp is None else self.conv_clamp * gain,
             up=self.up,
             padding=1,
             resample_filter=self.resample_filter,
             flip_weight=self.up == 1,
         )
-        clamp = None if self.conv_clamp is None else self.conv_clamp * gain
-        return bias_act(x, self.bias, act=self.activation, gain=self.act_gain * gain, clamp=clamp)
 
 
 class ToRGB(nn.Module):
@@ -83,8 +85,7 @@ class ToRGB(nn.Module):
     def forward(self, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """x [N, I, H, W], w [N, w_dim] -> float32 [N, img_channels, H, W]."""
         styles = self.affine(w) * self.weight_gain
-        y = modulated_conv2d(x, self.weight, styles, demodulate=False)
-        return bias_act(y.to(torch.float32), self.bias, clamp=self.conv_clamp)
+        return modulated_to_image(x, self.weight, styles, self.bias, self.conv_clamp)
 
 
 class SynthesisBlock(nn.Module):
@@ -108,7 +109,7 @@ class SynthesisBlock(nn.Module):
                 )
         self.conv1 = SynthesisLayer(config, out_channels, out_channels, block, up=1)
         self.num_conv = 1 if self.is_first else 2
-        self.has_torgb = is_last or config.architecture == "skip"
+        self.has_torgb = is_last or config.architecture in ("skip", "progressive")
         if self.has_torgb:
             self.torgb = ToRGB(config, out_channels)
         register_filter(self, config.resample_filter)
@@ -135,8 +136,26 @@ class SynthesisBlock(nn.Module):
             noises: gives each layer its noise.
             dtype: type of the convolutions.
         """
+        x = self.features(x, ws, noises, dtype)
+        if img is not None:
+            img = upsample2d(img, self.resample_filter)
+        if self.has_torgb:
+            rgb = self.torgb(x, ws[self.num_conv])
+            img = rgb if img is None else img + rgb
+        return x, img
+
+    def features(
+        self,
+        x: torch.Tensor | None,
+        ws: Sequence[torch.Tensor],
+        noises: Iterator[torch.Tensor | None],
+        dtype: torch.dtype,
+    ) -> torch.Tensor:
+        """Returns the feature maps alone; arguments as in `forward`."""
         if self.is_first:
-            x = self.const.to(dtype).unsqueeze(0).expand(ws[0].shape[0], -1, -1, -1)
+            x = self.const.to(dtype).expand(ws[0].shape[0], -1, -1, -1)
+            if dtype == torch.bfloat16:
+                x = x.contiguous(memory_format=torch.channels_last)
             x = self.conv1(x, ws[0], next(noises))
         elif self.architecture == "resnet":
             assert x is not None
@@ -148,12 +167,7 @@ class SynthesisBlock(nn.Module):
             x = self.conv0(x, ws[0], next(noises))
             x = self.conv1(x, ws[1], next(noises))
         assert x is not None
-        if img is not None:
-            img = upsample2d(img, self.resample_filter)
-        if self.has_torgb:
-            rgb = self.torgb(x, ws[self.num_conv])
-            img = rgb if img is None else img + rgb
-        return x, img
+        return x
 
 
 class Synthesis(nn.Module):
@@ -194,15 +208,7 @@ class Synthesis(nn.Module):
             InputError: `ws` is not [N, num_ws, w_dim], the noise mode is unknown, or `noise` has not one
                 tensor for each layer.
         """
-        expected = [self.num_ws, self.config.mapping.w_dim]
-        if ws.ndim != 3 or list(ws.shape[1:]) != expected:
-            raise InputError(f"ws: expected shape [N, {expected[0]}, {expected[1]}], got {list(ws.shape)}.")
-        if noise_mode not in ("const", "random", "none"):
-            raise InputError(f"noise_mode: expected const, random or none, got {noise_mode!r}.")
-        if noise is not None and len(noise) != len(self.noise_shapes):
-            raise InputError(f"noise: expected {len(self.noise_shapes)} tensors, got {len(noise)}.")
-        noises = self._noises(ws, noise_mode, noise)
-        w_of_layer = ws.to(torch.float32).unbind(dim=1)
+        w_of_layer, noises = self.checked(ws, noise_mode, noise)
         x = img = None
         first = 0
         for block in self.blocks:
@@ -211,6 +217,19 @@ class Synthesis(nn.Module):
             first += block.num_conv
         assert img is not None
         return img
+
+    def checked(
+        self, ws: torch.Tensor, noise_mode: NoiseMode, noise: Sequence[torch.Tensor] | None
+    ) -> tuple[tuple[torch.Tensor, ...], Iterator[torch.Tensor | None]]:
+        """Returns the w [N, w_dim] and the noise of each layer; arguments and errors as in `forward`."""
+        expected = [self.num_ws, self.config.mapping.w_dim]
+        if ws.ndim != 3 or list(ws.shape[1:]) != expected:
+            raise InputError(f"ws: expected shape [N, {expected[0]}, {expected[1]}], got {list(ws.shape)}.")
+        if noise_mode not in ("const", "random", "none"):
+            raise InputError(f"noise_mode: expected const, random or none, got {noise_mode!r}.")
+        if noise is not None and len(noise) != len(self.noise_shapes):
+            raise InputError(f"noise: expected {len(self.noise_shapes)} tensors, got {len(noise)}.")
+        return ws.to(torch.float32).unbind(dim=1), self._noises(ws, noise_mode, noise)
 
     def _noises(
         self, ws: torch.Tensor, noise_mode: NoiseMode, noise: Sequence[torch.Tensor] | None
@@ -238,8 +257,13 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
-        self.synthesis = Synthesis(config)
+        self.synthesis = self.make_synthesis(config)
         self.mapping = Mapping(config.mapping, num_ws=self.synthesis.num_ws)
+
+    @staticmethod
+    def make_synthesis(config: GeneratorConfig) -> Synthesis:
+        """Returns the synthesis network; a generator that grows has another one."""
+        return Synthesis(config)
 
     @property
     def num_ws(self) -> int:
@@ -272,7 +296,7 @@ class DiscriminatorBlock(nn.Module):
         self.architecture = config.architecture
         channels, out_channels = config.channels[block], config.channels[block - 1]
         taps, clamp, act = config.resample_filter, config.conv_clamp, config.activation
-        if block == len(config.channels) - 1 or config.architecture == "skip":
+        if block == len(config.channels) - 1 or config.architecture in ("skip", "progressive"):
             self.fromrgb = Conv(config.img_channels, channels, 1, activation=act, conv_clamp=clamp)
         self.conv0 = Conv(channels, channels, 3, activation=act, conv_clamp=clamp)
         self.conv1 = Conv(
@@ -306,14 +330,17 @@ class DiscriminatorEpilogue(nn.Module):
         super().__init__()
         self.group_size, self.num_std = config.mbstd_group_size, config.mbstd_num_channels
         channels, act = config.channels[0], config.activation
-        if config.architecture == "skip":
+        if config.architecture in ("skip", "progressive"):
             self.fromrgb = Conv(config.img_channels, channels, 1, activation=act)
         self.conv = Conv(channels + self.num_std, channels, 3, activation=act, conv_clamp=config.conv_clamp)
-        self.fc = Dense(channels * config.base_height * config.base_width, channels, activation=act)
-        self.out = Dense(channels, config.mapping.w_dim if config.mapping else 1)
+        fc_features = config.fc_features or channels
+        self.fc = Dense(channels * config.base_height * config.base_width, fc_features, activation=act)
+        self.out = Dense(fc_features, config.mapping.w_dim if config.mapping else config.class_outputs or 1)
+        # Projection onto the label (Miyato and Koyama 2018), scaled to unit variance if it is a mapped one.
+        self.label_gain = 1 / math.sqrt(config.mapping.w_dim) if config.mapping else 1.0
 
-    def forward(self, x: torch.Tensor, img: torch.Tensor | None, cmap: torch.Tensor | None) -> torch.Tensor:
-        """x [N, C, h, w], cmap [N, cmap_dim] or None -> logits [N, 1]."""
+    def forward(self, x: torch.Tensor, img: torch.Tensor | None, label: torch.Tensor | None) -> torch.Tensor:
+        """x [N, C, h, w], label [N, outputs] or None -> logits [N, 1]."""
         x = x.to(torch.float32)
         if img is not None:
             x = x + self.fromrgb(img)
@@ -321,9 +348,8 @@ class DiscriminatorEpilogue(nn.Module):
             x = minibatch_std(x, self.group_size, self.num_std)
         x = self.conv(x)
         x = self.out(self.fc(x.flatten(1)))
-        if cmap is not None:
-            # Projection onto the label (Miyato and Koyama 2018), scaled to unit variance.
-            x = (x * cmap).sum(dim=1, keepdim=True) / math.sqrt(cmap.shape[1])
+        if label is not None:
+            x = (x * label).sum(dim=1, keepdim=True) * self.label_gain
         return x
 
 
@@ -347,19 +373,25 @@ class Discriminator(nn.Module):
         Raises:
             InputError: the images or labels have another shape than the network's.
         """
+        label = self.checked_label(img, c)
+        x, rgb = None, img.to(torch.float32)
+        for name in reversed(self.config.block_names[1:]):
+            x, rgb = self.get_submodule(name)(x, rgb, self.compute_dtype)
+        return self.get_submodule(self._last)(x, rgb, label)
+
+    def checked_label(self, img: torch.Tensor, c: torch.Tensor | None) -> torch.Tensor | None:
+        """Returns what the scores are multiplied by, [N, outputs] or None; errors as in `forward`."""
         config = self.config
         expected = [config.img_channels, config.img_height, config.img_width]
         if img.ndim != 4 or list(img.shape[1:]) != expected:
             raise InputError(
                 f"img: expected shape [N, {', '.join(map(str, expected))}], got {list(img.shape)}."
             )
-        if config.mapping is not None and c is not None and len(c) != len(img):
+        if config.c_dim and c is not None and len(c) != len(img):
             raise InputError(f"c: expected one row for each of the {len(img)} images, got {len(c)}.")
-        x, rgb = None, img.to(torch.float32)
-        for name in reversed(config.block_names[1:]):
-            x, rgb = self.get_submodule(name)(x, rgb, self.compute_dtype)
-        cmap = self.mapping(None, c) if config.mapping is not None else None
-        return self.get_submodule(self._last)(x, rgb, cmap)
+        if config.mapping is not None:
+            return self.mapping(None, c)
+        return checked_rows("c", c, config.class_outputs) if config.class_outputs else None
 
     def set_compute_dtype(self, dtype: torch.dtype) -> None:
         """Chooses the type of the convolutions above the last block; parameters stay float32."""
