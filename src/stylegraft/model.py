@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +13,21 @@ import numpy as np
 import torch
 
 from stylegraft.checkpoints.building import build_network
+from stylegraft.checkpoints.export.onnx_file import OnnxFile, OnnxNoise, write_onnx
+from stylegraft.checkpoints.hub.config import hub_config
+from stylegraft.checkpoints.hub.folder import FILES, write_hub_folder
+from stylegraft.checkpoints.hub.remote import download, upload
 from stylegraft.checkpoints.opening import open_checkpoint
+from stylegraft.checkpoints.provenance import carried_facts
 from stylegraft.errors import InputError
+from stylegraft.files import check_free
+from stylegraft.networks.making import make_discriminator, make_generator
+from stylegraft.networks.protocol import Discriminator, Generator, NoiseMode
 from stylegraft.networks.sampling import labels_of_seeds, latents_of_seeds, sample_pixels
-from stylegraft.networks.stylegan2 import Discriminator, Generator, NoiseMode
+from stylegraft.pictures import image_grid
 from stylegraft.runtime.precision import Precision, compute_dtype, pick_device
+
+_SHEET_PX = 1024
 
 
 @dataclass
@@ -51,7 +63,8 @@ class Model:
         Args:
             seeds: seed N means z = RandomState(N).randn(1, z_dim), as everywhere in this community.
             psi: truncation: 1 is the full variety, towards 0 every picture nears the average one.
-            cutoff: number of coarse layers that are truncated; None: all.
+            cutoff: number of coarse layers that are truncated; None: as the network was published (8 for
+                StyleGAN v1, all for StyleGAN2). With num_ws or more all are.
             labels: float [N, c_dim]; None takes class seed % c_dim (ignored by unconditional networks).
             noise_mode: "const", "random" (keyed by seed) or "none".
             batch: pictures at a time; pictures do not depend on it beyond rounding.
@@ -75,10 +88,144 @@ class Model:
             c,
             seeds=seeds,
             psi=psi,
-            cutoff=cutoff,
+            cutoff=self.generator.config.truncation_cutoff if cutoff is None else cutoff,
             noise_mode=noise_mode,
             batch=batch,
         )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        token: str | None = None,
+        device: str = "auto",
+        precision: Precision = "fp32",
+    ) -> Model:
+        """Reads a model of the Hugging Face hub, or anything on disk that `load` reads.
+
+        Args:
+            name: a path that exists, or the hub's owner/name.
+            revision: branch, tag or commit on the hub; None: the newest.
+            token: access token for private models; None: that of `hf auth login`, if any.
+            device: as in `load`.
+            precision: as in `load`.
+
+        Raises:
+            InputError: there is no such model, or huggingface_hub is not installed.
+            CheckpointError: it is none of ours, or damaged.
+            RunError: the hub cannot be reached.
+        """
+        path = Path(name)
+        if not path.exists():
+            path = download(str(name), revision, token)
+        return load(path, device, precision)
+
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        licence: str | None = None,
+        data_note: str | None = None,
+        overwrite: bool = False,
+        name: str | None = None,
+    ) -> Path:
+        """Writes the model as a folder that the Hugging Face hub shows and `from_pretrained` reads.
+
+        It holds safetensors, config.json, a model card and a sheet of samples; all of it or nothing appears.
+
+        Args:
+            folder: where to.
+            licence: terms of the weights, an identifier of the hub or a text; None keeps the source's.
+            data_note: what it was trained on; None keeps the source's.
+            overwrite: replace an earlier folder of this kind.
+            name: title of the model card; None: the folder's name.
+
+        Returns:
+            The folder.
+
+        Raises:
+            InputError: the name is in use, or the facts on the model are not fit to print.
+            RunError: the place cannot be written.
+        """
+        folder = Path(folder)
+        check_free(folder, overwrite, FILES)
+        networks = {"G_ema": self.generator.state_dict()}
+        if self.discriminator is not None:
+            networks["D"] = self.discriminator.state_dict()
+        facts = carried_facts(self.info, licence, data_note)
+        discriminator = None if self.discriminator is None else self.discriminator.config
+        config = hub_config(self.generator.config, discriminator, facts)
+        write_hub_folder(folder, config, networks, self._samples_png(), name=name or folder.resolve().name)
+        return folder
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        token: str | None = None,
+        private: bool = False,
+        licence: str | None = None,
+        data_note: str | None = None,
+        message: str = "Upload model with stylegraft",
+    ) -> str:
+        """Uploads what `save_pretrained` writes as one commit, and returns the address on the hub.
+
+        Args:
+            repo_id: owner/name; made where there is none.
+            token: access token that may write; None: that of `hf auth login`.
+            private: a repository made now is for its owner only.
+            licence: as in `save_pretrained`.
+            data_note: as in `save_pretrained`.
+            message: of the commit.
+
+        Raises:
+            InputError: the name is none, or huggingface_hub is not installed.
+            RunError: the hub cannot be reached, or refuses.
+        """
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "model"
+            self.save_pretrained(folder, licence=licence, data_note=data_note, name=repo_id)
+            return upload(folder, repo_id, token=token, private=private, message=message)
+
+    def save_onnx(
+        self,
+        path: str | Path,
+        *,
+        noise: OnnxNoise = "const",
+        licence: str | None = None,
+        data_note: str | None = None,
+    ) -> OnnxFile:
+        """Writes mapping and synthesis as one ONNX file, after comparing it with the network in onnxruntime.
+
+        Args:
+            path: the file; one that exists is replaced.
+            noise: "const" (stored in the file), "input" (tensors given by the user) or "none".
+            licence: terms of the weights, kept as metadata; None keeps what the source says.
+            data_note: what it was trained on, likewise.
+
+        Returns:
+            Names and shapes of inputs and outputs, and the largest difference found.
+
+        Raises:
+            InputError: onnx, onnxscript or onnxruntime is missing, or the model is not fp32 on the CPU.
+            RunError: the export failed, or the file cannot be written.
+        """
+        return write_onnx(
+            path, self.generator, noise=noise, facts=carried_facts(self.info, licence, data_note)
+        )
+
+    def _samples_png(self) -> bytes:
+        """A sheet of samples as PNG; large images make few of them."""
+        config = self.generator.config
+        columns = max(2, min(6, _SHEET_PX // max(config.img_height, config.img_width)))
+        psi = 1.0 if config.mapping.w_avg_beta is None else 0.7
+        file = io.BytesIO()
+        image_grid(self.sample(range(columns * max(2, columns - 2)), psi=psi), columns).save(
+            file, format="PNG"
+        )
+        return file.getvalue()
 
 
 def load(path: str | Path, device: str = "auto", precision: Precision = "fp32") -> Model:
@@ -87,7 +234,7 @@ def load(path: str | Path, device: str = "auto", precision: Precision = "fp32") 
     A run folder gives its best checkpoint. Nothing in any file is executed.
 
     Args:
-        path: run folder, checkpoint folder, or official PyTorch pickle of StyleGAN2(-ADA).
+        path: run folder, checkpoint folder or public checkpoint file.
         device: "auto", "cpu", "cuda"...
         precision: number type of the convolutions; parameters stay float32.
 
@@ -97,11 +244,11 @@ def load(path: str | Path, device: str = "auto", precision: Precision = "fp32") 
     place = pick_device(device)
     opened = open_checkpoint(path)
     weights = opened.tensors.get("G_ema", opened.tensors.get("G", {}))
-    generator = build_network(Generator, opened.generator, weights, f"{path}: generator")
+    generator = build_network(make_generator, opened.generator, weights, f"{path}: generator")
     discriminator = None
     if opened.discriminator is not None and "D" in opened.tensors:
         discriminator = build_network(
-            Discriminator, opened.discriminator, opened.tensors["D"], f"{path}: discriminator"
+            make_discriminator, opened.discriminator, opened.tensors["D"], f"{path}: discriminator"
         )
     dtype = compute_dtype(precision, place)
     # Low precision wants channels last. Float32 keeps the layout of the public files' own code, so that it
@@ -132,6 +279,8 @@ def _describe(generator: Generator, discriminator: Discriminator | None) -> dict
         "generator_parameters": sum(p.numel() for p in generator.parameters()),
         "class_names": [str(index) for index in range(config.mapping.c_dim)] or None,
     }
+    if lod := getattr(generator, "lod", 0.0):  # networks that have not grown to the full size yet
+        info["lod"] = lod
     if config.mapping.w_avg_beta is not None:
         info["w_avg_norm"] = float(generator.mapping.w_avg.norm())
     if discriminator is not None:

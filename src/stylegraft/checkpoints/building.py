@@ -7,10 +7,11 @@ from typing import TypeVar
 
 import torch
 
+from stylegraft.checkpoints.outline import outline
+from stylegraft.config import Config
 from stylegraft.errors import CheckpointError
-from stylegraft.networks.config import DiscriminatorConfig, GeneratorConfig
 
-_Config = TypeVar("_Config", GeneratorConfig, DiscriminatorConfig)
+_Config = TypeVar("_Config", bound=Config)
 _Network = TypeVar("_Network", bound=torch.nn.Module)
 _SHOWN = 3
 
@@ -21,7 +22,7 @@ def build_network(
     """Returns the network of a config with the tensors copied into it.
 
     Args:
-        make: `Generator` or `Discriminator`.
+        make: `making.make_generator` or `make_discriminator`.
         config: its config.
         tensors: its state, under our names.
         name: of the network, for messages.
@@ -45,8 +46,7 @@ def check_network(
     Raises:
         CheckpointError: as `build_network`.
     """
-    with torch.device("meta"):
-        expected = make(config).state_dict()
+    expected = outline(make, config).state_dict()
     check_tensors({key: tensor.shape for key, tensor in expected.items()}, tensors, name)
 
 

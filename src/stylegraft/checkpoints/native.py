@@ -2,7 +2,7 @@
 
     checkpoint.json            schema, configs, progress, SHA-256 of itself and of the files below
     networks.safetensors       G_ema.* and D.*: what one shares and samples from
-    training.safetensors       G.* and both optimisers (only in checkpoints that can be resumed)
+    training.safetensors       G.*, and both optimisers in checkpoints that can be resumed
 
 The folder is filled under a temporary name, flushed to disk and renamed: a reader finds all of it or nothing.
 """
@@ -19,12 +19,18 @@ from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
+from stylegraft.checkpoints.tensor_files import write_tensors
 from stylegraft.config import SCHEMA_VERSION
-from stylegraft.errors import CheckpointError, ConfigError, RunError
-from stylegraft.files import sha256_file, sync_folder
-from stylegraft.networks.config import DiscriminatorConfig, GeneratorConfig
+from stylegraft.errors import CheckpointError, ConfigError
+from stylegraft.files import atomic_folder, sha256_file
+from stylegraft.networks.families import (
+    DiscriminatorConfig,
+    GeneratorConfig,
+    discriminator_config_from_dict,
+    generator_config_from_dict,
+)
 
 CARD_NAME = "checkpoint.json"
 NETWORKS_NAME = "networks.safetensors"
@@ -60,11 +66,7 @@ def write_checkpoint(folder: str | Path, checkpoint: Checkpoint) -> None:
     Raises:
         RunError: the disk is full or cannot be written; nothing is left behind.
     """
-    folder = Path(folder)
-    temporary = folder.with_name(f".{folder.name}.tmp{os.getpid()}")
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+    with atomic_folder(folder) as temporary:
         sums = {NETWORKS_NAME: _write_tensors(temporary / NETWORKS_NAME, checkpoint.networks)}
         if checkpoint.training:
             sums[TRAINING_NAME] = _write_tensors(temporary / TRAINING_NAME, checkpoint.training)
@@ -78,21 +80,7 @@ def write_checkpoint(folder: str | Path, checkpoint: Checkpoint) -> None:
             "state": checkpoint.state,
         }
         sums[CARD_NAME] = _hash_card(card)
-        with (temporary / CARD_NAME).open("w", encoding="utf-8") as file:
-            json.dump(card, file, indent=2, allow_nan=False)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(temporary)
-        if folder.exists():
-            remove_checkpoint(folder)
-        temporary.replace(folder)
-        sync_folder(folder.parent)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise RunError(
-            f"cannot write checkpoint {folder}: {error}. Check free space and permissions."
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        (temporary / CARD_NAME).write_text(json.dumps(card, indent=2, allow_nan=False), encoding="utf-8")
 
 
 def remove_checkpoint(folder: Path) -> None:
@@ -126,8 +114,8 @@ def read_checkpoint(folder: str | Path, with_training: bool = False) -> Checkpoi
         )
     discriminator = card.get("discriminator")
     try:
-        generator_config = GeneratorConfig.from_dict(card["generator"])
-        discriminator_config = DiscriminatorConfig.from_dict(discriminator) if discriminator else None
+        generator_config = generator_config_from_dict(card["generator"])
+        discriminator_config = discriminator_config_from_dict(discriminator) if discriminator else None
     except (ConfigError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / CARD_NAME}: {error}. Use another checkpoint.") from error
     return Checkpoint(
@@ -180,9 +168,7 @@ def _hash_card(card: dict[str, Any]) -> str:
 
 
 def _write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> str:
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+    write_tensors(path, tensors)
     return sha256_file(path)
 
 

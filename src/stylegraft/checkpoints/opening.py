@@ -10,10 +10,11 @@ from typing import Any
 import torch
 
 from stylegraft.checkpoints.foreign import read_foreign
+from stylegraft.checkpoints.hub.folder import is_hub_folder, read_hub_folder
 from stylegraft.checkpoints.native import CARD_NAME, TRAINING_NAME, read_card, read_checkpoint
 from stylegraft.checkpoints.run_folder import best_checkpoint, is_run_folder
 from stylegraft.errors import CheckpointError
-from stylegraft.networks.config import DiscriminatorConfig, GeneratorConfig
+from stylegraft.networks.families import DiscriminatorConfig, GeneratorConfig
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,10 @@ def open_checkpoint(path: str | Path, with_training: bool = False) -> OpenedChec
     path = Path(path)
     if not path.exists():
         raise CheckpointError(
-            f"{path}: no such file or folder. Name a run, a checkpoint folder or a .pkl file."
+            f"{path}: no such file or folder. Name a run, a checkpoint folder or a public checkpoint file."
         )
+    if is_hub_folder(path):
+        return _open_hub(path)
     return _open_native(path, with_training) if path.is_dir() else _open_foreign(path)
 
 
@@ -71,6 +74,13 @@ def _open_native(path: Path, with_training: bool) -> OpenedCheckpoint:
     return OpenedCheckpoint(checkpoint.generator, discriminator, tensors, checkpoint.info | info)
 
 
+def _open_hub(path: Path) -> OpenedCheckpoint:
+    config, tensors = read_hub_folder(path)
+    facts = config.model_dump(exclude={"generator", "discriminator", "library_name"}, exclude_none=True)
+    info = {"format": "hub", "path": str(path), "sha256": _hash_tensors(tensors["G_ema"])}
+    return OpenedCheckpoint(config.generator, config.discriminator, tensors, facts | info)
+
+
 def _open_foreign(path: Path) -> OpenedCheckpoint:
     foreign = read_foreign(path)
     info = {
@@ -79,7 +89,9 @@ def _open_foreign(path: Path) -> OpenedCheckpoint:
         "sha256": foreign.sha256,
         "load_report": foreign.report.to_dict(),
     }
-    return OpenedCheckpoint(foreign.generator_config, foreign.discriminator_config, foreign.tensors, info)
+    return OpenedCheckpoint(
+        foreign.generator_config, foreign.discriminator_config, foreign.tensors, foreign.info | info
+    )
 
 
 def _hash_tensors(tensors: dict[str, torch.Tensor]) -> str:

@@ -10,50 +10,14 @@ import numpy as np
 
 from stylegraft.checkpoints.foreign.inert import Allowed, Buildable, as_bytes, table
 from stylegraft.checkpoints.foreign.limits import Reading, printable
+from stylegraft.checkpoints.foreign.storages import Storage, never_called
 
 if TYPE_CHECKING:
     import torch
 
 _NUMPY_CODES = frozenset({"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"})
 _ARRAY_STATE_VERSION = 1
-
-
-@dataclass(frozen=True)
-class ElementType:
-    """How the elements of a torch storage are stored. `is_bfloat16` marks the one type numpy lacks."""
-
-    numpy_type: str
-    is_bfloat16: bool = False
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes an element takes."""
-        return np.dtype(self.numpy_type).itemsize
-
-
-TORCH_STORAGES: dict[str, ElementType] = {
-    "FloatStorage": ElementType("<f4"),
-    "HalfStorage": ElementType("<f2"),
-    "DoubleStorage": ElementType("<f8"),
-    "BFloat16Storage": ElementType("<u2", is_bfloat16=True),
-    "LongStorage": ElementType("<i8"),
-    "IntStorage": ElementType("<i4"),
-    "ShortStorage": ElementType("<i2"),
-    "CharStorage": ElementType("<i1"),
-    "ByteStorage": ElementType("<u1"),
-    "BoolStorage": ElementType("?"),
-}
-
-
-class Storage:
-    """A flat run of elements. `data` is filled in once the stream that holds it has reached it."""
-
-    __slots__ = ("data", "element_type", "numel")
-
-    def __init__(self, element_type: ElementType, numel: int) -> None:
-        self.element_type = element_type
-        self.numel = numel
-        self.data: memoryview | None = None
+_MAX_EXTENTS = 1 << 48
 
 
 @dataclass(frozen=True)
@@ -78,19 +42,22 @@ class TensorView:
 
         numel = math.prod(self.size)
         reading.spend_elements(numel)
-        if self.storage.data is None:
-            raise AssertionError("a tensor was used before its storage was read")
-        element_type = self.storage.element_type
         if not numel:
             return torch.zeros(self.size)
-        flat = np.frombuffer(self.storage.data, element_type.numpy_type)
+        element_type = self.storage.element_type
         strides = [step * element_type.num_bytes for step in self.stride]
-        view = np.lib.stride_tricks.as_strided(flat[self.offset :], self.size, strides, writeable=False)
+        view = np.lib.stride_tricks.as_strided(
+            self.storage.elements()[self.offset :], self.size, strides, writeable=False
+        )
         if element_type.is_bfloat16:
             # A bfloat16 is the upper half of the float32 of the same value.
-            return torch.from_numpy(np.asarray(view.astype(np.uint32) << 16).view(np.float32))
-        kind = np.float32 if view.dtype.kind == "f" else view.dtype
-        return torch.from_numpy(np.array(view, dtype=kind, order="C", copy=True))
+            widened = view.astype(np.uint32, order="C")
+            return torch.from_numpy(np.left_shift(widened, 16, out=widened).view(np.float32))
+        if view.dtype.kind == "b":
+            return torch.from_numpy(np.array(view.view(np.uint8) != 0, order="C"))  # any byte may be there
+        kind = np.float32 if view.dtype.kind == "f" else view.dtype.newbyteorder("=")
+        with np.errstate(all="ignore"):  # what float32 cannot hold becomes infinite, as in torch
+            return torch.from_numpy(np.array(view, dtype=kind, order="C", copy=True))
 
 
 def rebuild_tensor(reading: Reading, args: tuple[object, ...]) -> object:
@@ -99,7 +66,7 @@ def rebuild_tensor(reading: Reading, args: tuple[object, ...]) -> object:
     if not isinstance(storage, Storage):
         raise reading.damaged("a tensor without a storage")
     _, offset, size, stride = args[:4]
-    shape, steps = whole_numbers(reading, size), whole_numbers(reading, stride)
+    shape, steps = checked_shape(reading, size), whole_numbers(reading, stride)
     (start,) = whole_numbers(reading, (offset,))
     if len(shape) != len(steps):
         raise reading.damaged(f"a tensor of {len(shape)} dimensions with {len(steps)} strides")
@@ -130,6 +97,15 @@ def whole_numbers(reading: Reading, values: object) -> tuple[int, ...]:
         if type(value) is not int or not 0 <= value < 1 << 48:
             raise reading.damaged(f"a shape that holds {printable(value)}")
     return values
+
+
+def checked_shape(reading: Reading, values: object) -> tuple[int, ...]:
+    """Returns a shape whose extents, empty ones aside, multiply to what a machine could address."""
+    shape = whole_numbers(reading, values)
+    # No elements take no memory, but numpy and torch multiply the other extents all the same.
+    if math.prod(extent or 1 for extent in shape) >= _MAX_EXTENTS:
+        raise reading.damaged(f"a shape of {list(shape)}")
+    return shape
 
 
 class NumpyType(Buildable):
@@ -174,7 +150,7 @@ class NumpyArray(Buildable):
 def _array_of(
     reading: Reading, shape: object, dtype: object, is_fortran: bool, data: object
 ) -> np.ndarray[Any, Any]:
-    extents = whole_numbers(reading, shape)
+    extents = checked_shape(reading, shape)
     if not isinstance(dtype, NumpyType):
         raise reading.damaged("a numpy array without a type")
     raw = as_bytes(reading, data)
@@ -212,11 +188,6 @@ def _numpy_array_of_buffer(reading: Reading, args: tuple[object, ...]) -> object
     result = NumpyArray()
     result.array = _array_of(reading, shape, dtype, order == "F", data)
     return result
-
-
-def never_called(reading: Reading, args: tuple[object, ...]) -> object:
-    """Stands for a class that official files name but never call."""
-    raise reading.unsafe("a call of a class that no checkpoint calls")
 
 
 # Numpy 2 moved `numpy.core` to `numpy._core`; files of both ages are around.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stylegraft.checkpoints.foreign.report import LoadReport
-from stylegraft.networks.config import DiscriminatorConfig, GeneratorConfig
+from stylegraft.networks.families import DiscriminatorConfig, GeneratorConfig
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +25,7 @@ class ForeignContents:
         extras: settings kept beside the networks, as plain data. "augment" holds those of the augmentation
             with its strength "p", or None.
         report: what became of each tensor.
+        info: JSON-ready facts for people, such as the licence the file names; shown by `inspect`.
     """
 
     family: str
@@ -33,6 +34,7 @@ class ForeignContents:
     tensors: dict[str, dict[str, torch.Tensor]]
     extras: dict[str, Any]
     report: LoadReport
+    info: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,5 +46,5 @@ class ForeignCheckpoint(ForeignContents):
         sha256: of the file's bytes, 64 hex digits.
     """
 
-    format: str
-    sha256: str
+    format: str = field(kw_only=True)
+    sha256: str = field(kw_only=True)

@@ -59,15 +59,21 @@ Allowed = Mapping[tuple[str, str], Standin]
 
 
 def check_keys(reading: Reading, keys: Iterable[object]) -> None:
-    """Refuses keys other than text, small integers, bools and None.
+    """Refuses keys other than short text, small integers, bools and None.
 
     Others either have no hash, or a hash that recurses (nested tuples) or that a file could choose so that
-    all keys collide (large integers and floats).
+    all keys collide (large integers and floats). Long text makes every look-up as dear as comparing it, and
+    the paths of nested modules, which are made of keys, far longer than the file.
     """
+    limit = reading.limits.key_chars
     for key in keys:
-        if isinstance(key, str) or key is None or (isinstance(key, int) and abs(key) <= _MAX_KEY_INT):
-            continue
-        raise reading.refused(f"a dict or set with a key that is a {type(key).__name__} or a huge integer")
+        if isinstance(key, str):
+            if len(key) > limit:
+                raise reading.refused(f"a dict or set with a key of {len(key):,} characters")
+        elif key is not None and not (isinstance(key, int) and abs(key) <= _MAX_KEY_INT):
+            raise reading.refused(
+                f"a dict or set with a key that is a {type(key).__name__} or a huge integer"
+            )
 
 
 def as_bytes(reading: Reading, value: object) -> bytes | memoryview:
@@ -110,6 +116,7 @@ def _set_of_list(reading: Reading, args: tuple[object, ...]) -> object:
     if not isinstance(items, list):
         raise reading.refused("a set made from something other than one list")
     check_keys(reading, items)
+    reading.spend_objects(len(items))  # three opcodes are enough to copy a long list once more
     return set(items)
 
 

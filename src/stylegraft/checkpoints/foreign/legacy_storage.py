@@ -8,23 +8,27 @@ restricted machine does, with an allow-list that holds nothing but the names of 
 
 from __future__ import annotations
 
-from stylegraft.checkpoints.foreign.arrays import TORCH_STORAGES, Storage, never_called
-from stylegraft.checkpoints.foreign.inert import Allowed, Standin, table
+from functools import partial
+
+from stylegraft.checkpoints.foreign.inert import Allowed, table
 from stylegraft.checkpoints.foreign.limits import Reading
+from stylegraft.checkpoints.foreign.storages import STORAGE_GLOBALS, DeclaredStorages, Storage
 from stylegraft.checkpoints.foreign.unpickler import read_pickle
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _PROTOCOL_VERSION = 1001
-_STORAGE_GLOBALS: Allowed = table(*(("torch", name, never_called) for name in TORCH_STORAGES))
 
 
-def read_legacy_stream(data: memoryview, reading: Reading, allowed: Allowed) -> object:
+def read_legacy_stream(
+    data: memoryview, reading: Reading, allowed: Allowed, is_nested: bool = False
+) -> object:
     """Reads a whole stream.
 
     Args:
         data: the stream.
         reading: the account that pays for it.
         allowed: globals the object may name besides the storage types.
+        is_nested: whether it is the stream of one storage inside another file.
 
     Returns:
         The object of the stream, with `Storage`s whose data are views of `data`.
@@ -33,7 +37,7 @@ def read_legacy_stream(data: memoryview, reading: Reading, allowed: Allowed) -> 
         UnsafeFileError: it names other globals.
         CheckpointError: it is damaged, or no such stream.
     """
-    storages: dict[str, Storage] = {}
+    storages = DeclaredStorages(reading)
     position = 0
 
     def next_pickle(names: Allowed) -> object:
@@ -43,7 +47,12 @@ def read_legacy_stream(data: memoryview, reading: Reading, allowed: Allowed) -> 
         return value
 
     def load_storage(identifier: object) -> object:
-        return _declare_storage(reading, identifier, storages)
+        # ('storage', type, key, device, element count, None)
+        if not isinstance(identifier, tuple) or len(identifier) != 6 or identifier[0] != "storage":
+            raise reading.unsafe("a persistent id of an unknown kind")
+        if identifier[5] is not None:
+            raise reading.damaged("a torch storage that is not described")
+        return storages.declare(kind=identifier[1], key=identifier[2], numel=identifier[4])
 
     if next_pickle({}) != MAGIC_NUMBER:
         raise reading.damaged("a torch storage without its magic number")
@@ -52,11 +61,13 @@ def read_legacy_stream(data: memoryview, reading: Reading, allowed: Allowed) -> 
     system = next_pickle({})
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise reading.refused("a torch storage of a big-endian machine")
-    result = next_pickle({**_STORAGE_GLOBALS, **allowed})
+    result = next_pickle({**STORAGE_GLOBALS, **allowed})
+    if is_nested and not isinstance(result, Storage):
+        raise reading.refused("a nested torch stream that holds something other than a storage")
     keys = next_pickle({})
     if not isinstance(keys, list) or any(not isinstance(key, str) for key in keys):
         raise reading.damaged("a torch storage without a list of keys")
-    if sorted(keys) != sorted(storages):
+    if len(keys) != len(storages) or set(keys) != set(storages):
         raise reading.damaged("a torch storage whose keys are not those of its tensors")
     for key in keys:
         storage = storages[key]
@@ -69,7 +80,9 @@ def read_legacy_stream(data: memoryview, reading: Reading, allowed: Allowed) -> 
             raise reading.damaged(
                 f"a torch storage of {storage.numel:,} elements where {left:,} bytes are left"
             )
-        storage.data = data[end_of_count:position]
+        storage.load = partial(data.__getitem__, slice(end_of_count, position))
+    if position != len(data):
+        raise reading.refused(f"{len(data) - position:,} bytes after the end of a torch storage")
     return result
 
 
@@ -80,31 +93,7 @@ def load_from_bytes(reading: Reading, args: tuple[object, ...]) -> object:
         stream = memoryview(stream)
     if not isinstance(stream, memoryview):
         raise reading.damaged("a torch storage without data")
-    result = read_legacy_stream(stream, reading, {})
-    if not isinstance(result, Storage):
-        raise reading.refused("a nested torch stream that holds something other than a storage")
-    return result
-
-
-def _declare_storage(reading: Reading, identifier: object, storages: dict[str, Storage]) -> Storage:
-    """Answers a persistent id: ('storage', type, key, device, element count, None)."""
-    if not isinstance(identifier, tuple) or len(identifier) != 6 or identifier[0] != "storage":
-        raise reading.unsafe("a persistent id of an unknown kind")
-    _, kind, key, _, numel, view = identifier
-    if (
-        not isinstance(kind, Standin)
-        or not isinstance(key, str)
-        or type(numel) is not int
-        or view is not None
-    ):
-        raise reading.damaged("a torch storage that is not described")
-    element_type = TORCH_STORAGES.get(kind.name.removeprefix("torch."))
-    if element_type is None or numel < 0:
-        raise reading.damaged("a torch storage of no known type or of negative length")
-    known = storages.setdefault(key, Storage(element_type, numel))
-    if known.element_type != element_type or known.numel != numel:
-        raise reading.damaged("a torch storage that is described twice, differently")
-    return known
+    return read_legacy_stream(stream, reading, {}, is_nested=True)
 
 
 STORAGE_LOADER_GLOBALS: Allowed = table(("torch.storage", "_load_from_bytes", load_from_bytes))

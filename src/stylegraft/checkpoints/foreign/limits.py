@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 
 from stylegraft.errors import CheckpointError, UnsafeFileError
@@ -21,7 +22,9 @@ class Limits:
     objects: int = 250_000
     stack_items: int = 100_000
     open_marks: int = 500
-    nesting: int = 200
+    nesting: int = 100
+    key_chars: int = 256
+    number_line_bytes: int = 64
     string_bytes: int = 64 << 20
     line_bytes: int = 1 << 16
     integer_bytes: int = 16
@@ -62,9 +65,9 @@ class Reading:
         if self._opcodes_left < 0:
             raise self.refused(f"more than {self.limits.opcodes:,} pickle opcodes")
 
-    def spend_object(self) -> None:
-        """Charges one container or object."""
-        self._objects_left -= 1
+    def spend_objects(self, count: int = 1) -> None:
+        """Charges containers or objects, or the items of a container that is made from another one."""
+        self._objects_left -= count
         if self._objects_left < 0:
             raise self.refused(f"more than {self.limits.objects:,} objects")
 
@@ -122,5 +125,6 @@ def printable(text: object) -> str:
     """
     shown = str(text) if text is None or isinstance(text, str | int | float) else type(text).__name__
     shown = shown[: _SHOWN_CHARS + 1]
-    shown = shown.encode("unicode_escape", "backslashreplace").decode("ascii")
+    # Not `shown.encode(...)`: looking up this codec by name would import a module on first use.
+    shown = codecs.unicode_escape_encode(shown)[0].decode("ascii")
     return shown if len(shown) <= _SHOWN_CHARS else shown[:_SHOWN_CHARS] + "..."

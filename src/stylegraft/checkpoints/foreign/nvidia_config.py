@@ -10,20 +10,19 @@ import math
 from typing import TypeVar
 
 import torch
-from torch import nn
 
+from stylegraft.checkpoints.foreign.filters import find_taps
 from stylegraft.checkpoints.foreign.limits import Reading
 from stylegraft.checkpoints.foreign.nvidia_modules import ForeignModule
 from stylegraft.config import Config
 from stylegraft.errors import CheckpointError, ConfigError
 from stylegraft.networks.config import DiscriminatorConfig, GeneratorConfig, MappingConfig
-from stylegraft.networks.layers import register_filter
 
 _MAX_BLOCKS = 12
 _MAX_MAPPING_LAYERS = 64
 _MAX_BASE_PX = 64
 _MAX_WIDTH = 1 << 16  # features or channels; with it no product of sizes can overflow
-_FILTER_TOLERANCE = 1e-6  # a few float32 roundings of taps below 1
+_MAX_FILTER_TAPS = 1024
 
 _C = TypeVar("_C", bound=Config)
 
@@ -98,14 +97,6 @@ def infer_discriminator(
     )
 
 
-def filter_matches(stored: torch.Tensor, taps: tuple[float, ...] | None) -> bool:
-    """Whether a `resample_filter` buffer is what the taps of a config give."""
-    holder = nn.Module()
-    register_filter(holder, taps)
-    expected = holder.get_buffer("resample_filter")
-    return stored.shape == expected.shape and torch.allclose(stored, expected, rtol=0, atol=_FILTER_TOLERANCE)
-
-
 def _infer_mapping(mapping: ForeignModule, z_dim: int, num_ws: int | None) -> MappingConfig:
     num_layers = 0
     while f"fc{num_layers}" in mapping:
@@ -159,23 +150,14 @@ def _length(module: ForeignModule, tensor: str) -> int:
 
 
 def _taps(block: ForeignModule, reading: Reading) -> tuple[float, ...]:
-    """The taps of a block's FIR buffer, as the small whole numbers they mostly are: (1, 3, 3, 1)."""
+    """The taps of a block's FIR buffer."""
     shape = block.shape("resample_filter")
-    if len(shape) not in (1, 2) or not 0 < math.prod(shape) <= 1024:
+    if math.prod(shape) > _MAX_FILTER_TAPS:
         raise block.unknown_layout(f"a resample_filter of shape {list(shape)}")
-    stored = block.tensors["resample_filter"].to_torch(reading).to(torch.float64)
-    # The buffer is normalised; a 2D one is the outer product of the taps, whose column sums are the taps.
-    taps = stored if stored.ndim == 1 else stored.sum(dim=0)
-    nonzero = taps.abs()[taps != 0]
-    if not torch.isfinite(taps).all() or not len(nonzero):
-        raise block.unknown_layout("a resample_filter without finite taps")
-    scaled = taps / nonzero.min()
-    whole = scaled.round()
-    if torch.allclose(scaled, whole, rtol=0, atol=1e-4) and whole.sum() != 0:
-        taps = whole
-    if not filter_matches(stored.to(torch.float32), tuple(taps.tolist())):
-        raise block.unknown_layout("a resample_filter that is no outer product of taps")
-    return tuple(taps.tolist())
+    taps = find_taps(block.tensors["resample_filter"].to_torch(reading).to(torch.float32))
+    if taps is None:
+        raise block.unknown_layout(f"a resample_filter {list(shape)} that is no outer product of finite taps")
+    return taps
 
 
 def _config(kind: type[_C], module: ForeignModule, **values: object) -> _C:

@@ -115,6 +115,7 @@ class ForeignModule:
         group = self._state.get(name)
         if not isinstance(group, dict):
             raise self.unknown_layout(f"no {name}")
-        if len(group) > _MAX_MEMBERS or any(not isinstance(key, str) for key in group):
-            raise self.unknown_layout(f"{name} that are too many or have no names")
+        # Torch has no dots in names either; with them two modules could have one path.
+        if len(group) > _MAX_MEMBERS or any(not isinstance(key, str) or "." in key for key in group):
+            raise self.unknown_layout(f"{name} that are too many or have no plain names")
         return group

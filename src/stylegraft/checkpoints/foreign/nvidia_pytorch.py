@@ -1,5 +1,7 @@
 """Reads the official PyTorch pickles of StyleGAN2: stylegan2-ada-pytorch and the StyleGAN2 of stylegan3.
 
+Files of projected-gan's StyleGAN2 are read too, without their discriminator (see `projected_gan`).
+
 The file is a dict of networks and settings. Each network is a tree of modules with attributes. From these
 the config is inferred, our own network of that config is laid out without memory, and the two trees are
 compared: same modules, same tensor names and shapes, same attributes. Whatever computes differently here is
@@ -15,18 +17,19 @@ from torch import nn
 
 from stylegraft.checkpoints.foreign.arrays import NUMPY_GLOBALS, TORCH_GLOBALS, TensorView
 from stylegraft.checkpoints.foreign.contents import ForeignContents
+from stylegraft.checkpoints.foreign.describe import describe
+from stylegraft.checkpoints.foreign.filters import filter_matches
 from stylegraft.checkpoints.foreign.inert import NVIDIA_GLOBALS, PYTHON_GLOBALS, Record
 from stylegraft.checkpoints.foreign.legacy_storage import STORAGE_LOADER_GLOBALS
+from stylegraft.checkpoints.foreign.licence import licence_of_pickle
 from stylegraft.checkpoints.foreign.limits import Reading, printable
-from stylegraft.checkpoints.foreign.nvidia_config import (
-    filter_matches,
-    infer_discriminator,
-    infer_generator,
-)
+from stylegraft.checkpoints.foreign.nvidia_config import infer_discriminator, infer_generator
 from stylegraft.checkpoints.foreign.nvidia_modules import ForeignModule
 from stylegraft.checkpoints.foreign.plain import plain
+from stylegraft.checkpoints.foreign.projected_gan import WithProjectedGan, is_fastgan, is_projected
 from stylegraft.checkpoints.foreign.report import LoadReport
-from stylegraft.checkpoints.foreign.unpickler import read_pickle
+from stylegraft.checkpoints.foreign.unpickler import read_whole_pickle
+from stylegraft.checkpoints.outline import outline
 from stylegraft.errors import CheckpointError
 from stylegraft.networks.config import DiscriminatorConfig, GeneratorConfig
 from stylegraft.networks.layers import Conv, Dense
@@ -42,7 +45,9 @@ from stylegraft.networks.stylegan2 import (
     ToRGB,
 )
 
-ALLOWED = {**PYTHON_GLOBALS, **NVIDIA_GLOBALS, **NUMPY_GLOBALS, **TORCH_GLOBALS, **STORAGE_LOADER_GLOBALS}
+ALLOWED = WithProjectedGan(
+    {**PYTHON_GLOBALS, **NVIDIA_GLOBALS, **NUMPY_GLOBALS, **TORCH_GLOBALS, **STORAGE_LOADER_GLOBALS}
+)
 
 _FILTER = "resample_filter"
 _CLASS_NAMES: dict[type[nn.Module], str] = {
@@ -82,23 +87,35 @@ def read_nvidia_pytorch(data: memoryview, reading: Reading) -> ForeignContents:
         UnsafeFileError: it asks for code.
         CheckpointError: it is damaged, or holds other networks than StyleGAN2 of the official code.
     """
-    root, _ = read_pickle(data, ALLOWED, reading)
+    root = read_whole_pickle(data, ALLOWED, reading)
     if not isinstance(root, dict) or not any(isinstance(root.get(name), Record) for name in ("G", "G_ema")):
         raise CheckpointError(
             f"cannot read {reading.source}: expected a dict with the networks G, D and G_ema, got "
-            f"{_describe(root)}. Check that this is a network checkpoint and not something saved beside it."
+            f"{describe(root)}. Check that this is a network checkpoint and not something saved beside it."
         )
+    if any(is_fastgan(root.get(name)) for name in ("G", "G_ema")):
+        raise CheckpointError(
+            f"cannot read {reading.source}: expected a StyleGAN2 generator, got projected-gan's FastGAN, "
+            "which is another network. Use a file that was trained with its config stylegan2."
+        )
+    report, info = LoadReport(), {}
+    if licence := licence_of_pickle(data):
+        info["licence"] = licence
+    names = ["G", "D", "G_ema"]
+    if is_projected(root.get("D")):
+        names.remove("D")
+        report.left_over.append("D")
+        info["notes"] = [
+            "D is projected-gan's, for which there is no counterpart here: it was not mapped, only G was"
+        ]
     networks = {
-        name: ForeignModule(root[name], name, reading)
-        for name in ("G", "D", "G_ema")
-        if root.get(name) is not None
+        name: ForeignModule(root[name], name, reading) for name in names if root.get(name) is not None
     }
     generators = {name: networks[name] for name in ("G", "G_ema") if name in networks}
     configs = [infer_generator(network, reading) for network in generators.values()]
     if any(config != configs[0] for config in configs):
         raise reading.refused("G and G_ema of different architectures")
     d_config = infer_discriminator(networks["D"], configs[0], reading) if "D" in networks else None
-    report = LoadReport()
     tensors = {
         name: _load(network, d_config if name == "D" and d_config else configs[0], report, reading)
         for name, network in networks.items()
@@ -109,7 +126,7 @@ def read_nvidia_pytorch(data: memoryview, reading: Reading) -> ForeignContents:
         if key not in ("G", "D", "G_ema", "augment_pipe")
     }
     extras["augment"] = _augment_settings(root.get("augment_pipe"), report, reading)
-    return ForeignContents("stylegan2", configs[0], d_config, tensors, extras, report)
+    return ForeignContents("stylegan2", configs[0], d_config, tensors, extras, report, info)
 
 
 def _load(
@@ -119,8 +136,8 @@ def _load(
     reading: Reading,
 ) -> dict[str, torch.Tensor]:
     """Compares a network of the file with ours of that config and returns its tensors."""
-    with torch.device("meta"):  # shapes without memory
-        ours = Generator(config) if isinstance(config, GeneratorConfig) else Discriminator(config)
+    is_generator = isinstance(config, GeneratorConfig)
+    ours = outline(Generator, config) if is_generator else outline(Discriminator, config)
     theirs = dict(_walk(network))
     modules = dict(ours.named_modules())
     for path, module in modules.items():
@@ -179,10 +196,12 @@ def _check_filters(
     reading: Reading,
 ) -> None:
     """Takes the FIR buffers out of `found` after checking those that are in use against the config."""
+    modules = dict(ours.named_modules())
     for name in [name for name in found if name.split(".")[-1] == _FILTER]:
         view = found.pop(name)
-        path = name.rpartition(".")[0]
-        module = ours.get_submodule(path)
+        module = modules.get(name.rpartition(".")[0])
+        if module is None:
+            raise network.unknown_layout(f"a filter {printable(name)} where none belongs")
         # A layer that does not resample carries the default filter of its class, which it never uses.
         in_use = isinstance(module, SynthesisBlock | DiscriminatorBlock) or (
             getattr(module, "up", 1) != 1 or getattr(module, "down", 1) != 1
@@ -203,14 +222,5 @@ def _augment_settings(pipe: object, report: LoadReport, reading: Reading) -> dic
             settings["p"] = view.to_torch(reading).item()
             report.copied.append("augment_pipe.p")
         else:
-            report.left_over.append(f"augment_pipe.{name}")
+            report.left_over.append(f"augment_pipe.{printable(name)}")
     return settings
-
-
-def _describe(root: object) -> str:
-    if isinstance(root, dict):
-        keys = ", ".join(printable(key) for key in list(root)[:8])
-        return f"a dict with the keys {keys}" if keys else "an empty dict"
-    if isinstance(root, Record):
-        return f"an object of class {printable(root.class_name)}"
-    return f"a {type(root).__name__}"

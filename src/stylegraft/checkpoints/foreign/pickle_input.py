@@ -1,7 +1,11 @@
-"""The bytes of a pickle: every length is checked against what is left before anything is made of it."""
+"""The bytes of a pickle: every length is checked against what is left before anything is made of it.
+
+Escapes are decoded by the functions of `codecs` itself: naming a codec would import a module on first use.
+"""
 
 from __future__ import annotations
 
+import codecs
 import re
 import struct
 
@@ -9,6 +13,7 @@ from stylegraft.checkpoints.foreign.limits import Reading
 
 _FIRST_LINE_WINDOW = 64
 _INTEGER = re.compile(rb"-?[0-9]{1,39}")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # halves of characters, which no file or terminal can be given
 _STRING_BODY = re.compile(rb"(?:[^\\]|\\(?:[nrt'\"\\]|x[0-9a-fA-F]{2}))*")  # what Python 2 writes
 
 
@@ -96,8 +101,10 @@ class PickleInput:
 
     def float_line(self) -> float:
         """Reads a decimal floating-point number."""
+        line = self.line()
         try:
-            return float(self.line().decode("ascii"))
+            # The time to convert a decimal number grows with the square of its length.
+            return float(line.decode("ascii") if len(line) <= self._reading.limits.number_line_bytes else "")
         except ValueError:
             raise self._reading.damaged("a decimal number that is none") from None
 
@@ -107,11 +114,12 @@ class PickleInput:
         is_quoted = len(line) >= 2 and line[:1] == line[-1:] and line[:1] in (b"'", b'"')
         if not is_quoted or not _STRING_BODY.fullmatch(line[1:-1]):
             raise self._reading.damaged("a quoted string that is none")
-        return line[1:-1].decode("unicode_escape")
+        return codecs.unicode_escape_decode(line[1:-1])[0]
 
     def escaped_line(self) -> str:
         """Reads text with raw unicode escapes."""
         try:
-            return self.line().decode("raw_unicode_escape")
+            text = codecs.raw_unicode_escape_decode(self.line())[0]
         except UnicodeDecodeError:
             raise self._reading.damaged("a text with a broken escape") from None
+        return _SURROGATE.sub("\ufffd", text)

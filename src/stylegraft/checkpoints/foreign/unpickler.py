@@ -47,6 +47,21 @@ def read_pickle(
     return result, machine.input.position
 
 
+def read_whole_pickle(data: memoryview, allowed: Allowed, reading: Reading) -> object:
+    """Reads one pickle that is all of `data`, as `read_pickle` does.
+
+    What follows a pickle may be another file to other software (a zip archive is found from its end), so that
+    two programs would take two networks from the same bytes.
+
+    Raises:
+        CheckpointError: as `read_pickle`, or more data follow.
+    """
+    result, num_bytes = read_pickle(data, allowed, reading)
+    if num_bytes != len(data):
+        raise reading.refused(f"{len(data) - num_bytes:,} bytes after the end of the pickle")
+    return result
+
+
 class _Machine:
     """The stack, the marks and the memo of one pickle."""
 
@@ -87,7 +102,7 @@ class _Machine:
 
     def push_new(self, value: object) -> None:
         """Pushes something that takes memory of its own."""
-        self._reading.spend_object()
+        self._reading.spend_objects()
         self._stack.append(value)
 
     def mark(self) -> None:
@@ -178,7 +193,9 @@ class _Machine:
     def push_global(self, module: object, name: object) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
             raise self._reading.damaged("a global whose name is no text")
-        standin = self._allowed.get((module, name))
+        # A long name is none of ours, and a list that takes names apart need not care how long they are.
+        is_short = len(module) + len(name) <= self._reading.limits.key_chars
+        standin = self._allowed.get((module, name)) if is_short else None
         if standin is None:
             raise self._reading.unsafe(f"{module}.{name}")
         self.push(standin)
