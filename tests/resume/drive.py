@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--kimg", type=float, required=True)
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--micro-batch", type=int, default=8)
+    parser.add_argument("--growing", action="store_true")
     parser.add_argument("--resume", action="store_true")
     flags = parser.parse_args()
     torch.set_num_threads(1)
@@ -65,7 +66,13 @@ def main() -> None:
             eval_kimg=0.128,
             eval_fakes=16,
         )
-        start_run(flags.data, flags.run, options, DataConfig(mirror=True), source=None, **common)
+        data = DataConfig(mirror=True)
+        if flags.growing:
+            options = options.replace(
+                family="stylegan1", stable_kimg=0.064, fade_kimg=0.064, pl_weight=None, aug="ada"
+            )
+            data = data.replace(size="32")
+        start_run(flags.data, flags.run, options, data, source=None, **common)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,20 @@ def test_resume_in_a_fresh_process_is_bitwise_exact(dataset, tmp_path, precision
     assert_equal_state(whole, halves)
 
 
+@pytest.mark.parametrize(("precision", "kimg", "lod"), [("fp32", 0.232, 0.5), ("bf16", 0.128, 1.25)])
+def test_resume_of_a_growing_run_is_bitwise_exact(dataset, tmp_path, precision, kimg, lod):
+    # 8 px until 0.064, fading to 16 px until 0.128, 16 px until 0.192, fading to 32 px until 0.256, in
+    # batches of 16, 16 and 8. The runs part in a fade, and where Adam starts anew in the next step.
+    flags = ["--growing", "--precision", precision]
+    drive(dataset, tmp_path / "whole", "--kimg", 0.320, *flags)
+    drive(dataset, tmp_path / "halves", "--kimg", kimg, *flags)
+    card = json.loads((checkpoints(tmp_path / "halves")[-1] / "checkpoint.json").read_text())
+    assert card["state"]["num_images"] == kimg * 1000
+    assert card["state"]["lod"] == lod
+    drive(dataset, tmp_path / "halves", "--kimg", 0.320, "--resume")
+    assert_equal_state(checkpoints(tmp_path / "whole")[-1], checkpoints(tmp_path / "halves")[-1])
+
+
 def test_killed_run_goes_on_from_newest_whole_checkpoint(dataset, tmp_path):
     run = tmp_path / "run"
     drive(dataset, run, "--kimg", 0.160)

@@ -7,7 +7,8 @@ import math
 import pytest
 
 from stylegraft.training.config import TrainOptions
-from stylegraft.training.estimate import Estimate, measure, with_schedule
+from stylegraft.training.estimate import Estimate, _forecast, measure, with_schedule
+from stylegraft.training.growing import GrowingConfig, Stage
 
 
 def scheduled(make_config, total_sec=1200.0, feature_sec=0.01, sample_sec=0.01, **flags):
@@ -67,3 +68,22 @@ def test_measuring_gives_times_and_leaves_nothing_behind(make_config, alone):
         assert estimate.total_kimg == pytest.approx(estimate.total_sec / estimate.step_sec * 0.008)
         expected = 100 * estimate.step_sec if budget["total_kimg"] else 30
         assert estimate.total_sec == pytest.approx(expected)
+
+
+def test_forecast_spends_the_budget_on_one_size_after_the_other(make_config):
+    stage = Stage(batch=10, micro_batch=10, lr=0.001)
+    growing = GrowingConfig(stages=(stage,) * 3, stable_kimg=1, fade_kimg=1)
+    costs = list(zip(growing.spans(), (10, 10, 5), (0.1, 0.2, 0.5)))
+
+    def forecast(**budget):
+        config = make_config(**{"total_kimg": None, "total_minutes": None, "growing": growing} | budget)
+        return _forecast(config, costs, 0.01)
+
+    ends_early = forecast(total_kimg=2.0)
+    assert (ends_early.total_sec, ends_early.total_kimg) == pytest.approx((10 + 20, 2.0))
+    assert ends_early.grown_sec == pytest.approx(10 + 40 + 100)  # 4 kimg; the last is a fade
+    assert ends_early.step_sec == pytest.approx(30 / 200)
+    in_minutes = forecast(total_minutes=2.0)
+    assert in_minutes.total_sec == pytest.approx(120)
+    assert in_minutes.total_kimg == pytest.approx(3 + 70 / 0.5 * 5 / 1000)
+    assert forecast(total_minutes=2.0, total_kimg=1.0).total_sec == pytest.approx(10)

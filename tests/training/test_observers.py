@@ -85,6 +85,11 @@ def test_bar_without_a_terminal_prints_a_plain_line_now_and_then(monkeypatch):
     assert printed(console) == expected
 
 
+def test_bar_of_a_growing_run_shows_the_size():
+    line = observers._scalars_line({"loss_G": 0.5, "lod": 1.25, "side_px": 16.0, "kimg": 3.0})
+    assert line == "16 px  lod 1.25  G 0.50"
+
+
 def test_notes_are_printed_as_they_are():
     console = plain_console()
     text = "back to /tmp/[bold]run[/x]/kimg-1: " + "long " * 20

@@ -14,7 +14,14 @@ from stylegraft.data.reader import open_image_set
 from stylegraft.errors import InputError
 from stylegraft.training.config import RunConfig, TrainOptions
 from stylegraft.training.plan import DEFAULT_MINUTES, plan_run
-from stylegraft.training.presets import PRESETS, path_length_weight, r1_gamma
+from stylegraft.training.presets import (
+    STYLEGAN1,
+    STYLEGAN2,
+    learning_rate,
+    path_length_weight,
+    preset_data,
+    r1_gamma,
+)
 
 
 @pytest.fixture
@@ -37,7 +44,7 @@ def plan(dataset) -> Callable[..., RunConfig]:
     ],
 )
 def test_preset_fills_what_was_left_open(plan, device_type, preset, row):
-    config, values = plan(device_type, preset=preset), PRESETS[row]
+    config, values = plan(device_type, preset=preset), STYLEGAN2[row]
     mapping = config.generator.mapping
     assert (mapping.z_dim, mapping.w_dim) == (values.latent_dim,) * 2
     assert mapping.num_layers == values.mapping_layers
@@ -122,12 +129,89 @@ def test_no_augmentation_moves_no_p(plan):
 
 
 def test_formulas_of_the_automatic_setup():
-    assert r1_gamma(PRESETS["paper"], 256, 256, 64) == pytest.approx(0.2048)
-    assert r1_gamma(PRESETS["lite"], 64, 64, 16) == pytest.approx(2.048)
-    assert path_length_weight(PRESETS["standard"], 64, 64) == 2
-    assert path_length_weight(PRESETS["standard"], 32, 32) == 0
+    assert r1_gamma(STYLEGAN2["paper"], 256, 256, 64) == pytest.approx(0.2048)
+    assert r1_gamma(STYLEGAN2["lite"], 64, 64, 16) == pytest.approx(2.048)
+    assert path_length_weight(STYLEGAN2["standard"], 64, 64) == 2
+    assert path_length_weight(STYLEGAN2["standard"], 32, 32) == 0
 
 
 def test_plan_survives_its_file(plan):
     config = plan(batch=8, conv_clamp=256.0)
     assert RunConfig.from_dict(config.to_dict()) == config
+
+
+def test_stylegan1_grows_from_8_px_as_published(plan):
+    config = plan(preset="paper", family="stylegan1", batch=8)
+    assert config.family == config.generator.family == config.discriminator.family == "stylegan1"
+    assert config.growing is not None
+    assert (config.growing.start_lod, config.growing.stable_kimg, config.growing.fade_kimg) == (1, 600, 600)
+    assert (config.lr, config.adam_betas, config.adam_eps) == (0.001, (0, 0.99), 1e-8)
+    assert (config.r1_gamma, config.r1_interval, config.pl_weight) == (10, 1, 0)
+    assert (config.ema_kimg, config.ema_rampup, config.mixing_prob) == (10, 0, 0.9)
+    assert config.augment is None
+    assert config.generator.mapping.num_layers == 8
+    assert config.generator.channels == config.discriminator.channels == (512, 512, 512)
+    assert config.generator.mapping.c_dim == config.discriminator.c_dim == 2
+    assert RunConfig.from_dict(config.to_dict()) == config
+
+
+def test_stylegan1_can_be_augmented(plan):
+    config = plan(family="stylegan1", aug="ada")
+    assert config.augment is not None
+    assert config.ada.mode == "adaptive"
+
+
+@pytest.mark.parametrize(
+    ("flags", "start_lod"),
+    [
+        ({"grow_from": 4}, 2),
+        ({"grow_from": 5}, 1),
+        ({"grow_from": 16}, 0),
+        ({"start_lod": 2}, 2),
+        ({"start_lod": 0}, 0),
+        ({"preset": "study-v1"}, 0),
+        ({"preset": "study-v1", "grow_from": 8}, 1),
+    ],
+)
+def test_user_decides_where_growing_begins(plan, flags, start_lod):
+    config = plan(**{"family": "stylegan1"} | flags)
+    assert (config.growing.start_lod if config.growing else 0) == start_lod
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"grow_from": 2}, "--grow-from 2: expected 4 to 16 px"),
+        ({"grow_from": 32}, "--grow-from 32: expected 4 to 16 px"),
+        ({"start_lod": 3}, "--start-lod 3: expected at most 2, which is 4 px of 16"),
+        ({"start_lod": 1, "grow_from": 8}, "--grow-from, --start-lod: expected one"),
+        ({"family": "stylegan2", "fade_kimg": 5.0}, "--fade-kimg: StyleGAN2 does not grow"),
+        ({"family": "stylegan2", "preset": "study-v1"}, "--preset study-v1: expected one of lite"),
+        ({"g_arch": "resnet"}, "--g-arch: StyleGAN v1 has no such choice"),
+    ],
+)
+def test_flags_that_do_not_fit_the_family_are_refused(plan, flags, message):
+    with pytest.raises(InputError, match=message):
+        plan(**{"family": "stylegan1"} | flags)
+
+
+def test_rate_of_stylegan1_rises_with_the_size_unless_it_is_chosen():
+    published, study = STYLEGAN1["paper"], STYLEGAN1["study-v1"]
+    assert [learning_rate(published, doublings) for doublings in (4, 5, 6, 8)] == [
+        0.001,
+        0.0015,
+        0.002,
+        0.003,
+    ]
+    assert learning_rate(study, 8) == 0.001
+
+
+def test_rate_of_a_growing_run_is_the_users_at_every_size(plan):
+    config = plan(family="stylegan1", lr=0.002)
+    assert config.growing is not None
+    assert {stage.lr for stage in config.growing.stages} == {config.lr} == {0.002}
+
+
+def test_study_mirrors_its_images():
+    assert preset_data(TrainOptions(preset="study-v1"), DataConfig()).mirror
+    assert not preset_data(TrainOptions(preset="lite"), DataConfig()).mirror

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
@@ -21,9 +22,10 @@ def write_images(folder: Path) -> Path:
     return folder
 
 
-def test_two_processes_agree_with_one_after_fifty_steps(tmp_path):
+@pytest.mark.parametrize("growing", [[], ["--growing"]])
+def test_two_processes_agree_with_one_after_many_steps(tmp_path, growing):
     data = write_images(tmp_path / "data")
-    flags = ["--kimg", "0.4", "--micro-batch", "4"]
+    flags = ["--kimg", "0.4", "--micro-batch", "4", *growing]
     alone = [sys.executable, str(DRIVER), str(data), str(tmp_path / "one"), *flags]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     together = [*torchrun, str(DRIVER), str(data), str(tmp_path / "two"), *flags]

@@ -16,7 +16,7 @@ from stylegraft.data.reader import open_image_set
 from stylegraft.errors import CheckpointError, InputError
 from stylegraft.networks.stylegan2 import Discriminator
 from stylegraft.training.config import RunConfig, TrainOptions
-from stylegraft.training.source import check_fit, check_source, take_over
+from stylegraft.training.source import check_fit, check_source, source_config, take_over
 from stylegraft.training.state import TrainState, new_state
 
 CPU = torch.device("cpu")
@@ -56,7 +56,7 @@ def test_all_networks_are_taken_over(state: TrainState, source: OpenedCheckpoint
     assert same(state.D, source.tensors["D"])
     assert not same(state.G, source.tensors["G_ema"])  # or the three lines above would show nothing
     count = sum(map(len, source.tensors.values()))
-    assert line == f"G from G, G_ema from G_ema, D from D; {count} tensors read, none left over"
+    assert line == f"G from G, G_ema from G_ema, D from D; {count} tensors read, none left over, none missing"
 
 
 def test_nothing_else_is_taken_over(state: TrainState, source: OpenedCheckpoint) -> None:
@@ -163,3 +163,16 @@ def test_source_that_does_not_fit_is_refused_with_what_helps(fits, changes: dict
 def test_source_without_classes_hints_at_dropping_labels(fits, source: OpenedCheckpoint) -> None:
     with pytest.raises(InputError, match=r"0 classes, the set has 2\. Use --labels none"):
         fits(mapping=source.generator.mapping.replace(c_dim=0))
+
+
+def test_what_the_file_held_besides_is_named(state: TrainState, source: OpenedCheckpoint) -> None:
+    report = {"left_over": ["D.a", "D.b", "D.c", "D.d"], "missing": ["G_ema.mapping.w_avg"]}
+    line = take_over(state, replace(source, info={"load_report": report}))
+    assert line.endswith("4 left over (D.a, D.b, D.c, ...), 1 missing (G_ema.mapping.w_avg)")
+
+
+def test_source_config_keeps_origin_and_licence(source: OpenedCheckpoint) -> None:
+    info = {"format": "nvidia-pytorch", "path": "/home/me/x.pkl", "sha256": "ab", "licence": "non-commercial"}
+    config = source_config(replace(source, info=info))
+    origin = {"format": "nvidia-pytorch", "file": "x.pkl", "sha256": "ab"}
+    assert config.facts == {"source": origin, "licence": "non-commercial"}

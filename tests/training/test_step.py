@@ -129,13 +129,13 @@ def test_two_micro_batches_are_one_batch(make_config, make_context):
 )
 def test_average_has_the_half_life_it_is_told(make_config, step, rampup, half_life):
     state = new_state(make_config(ema_kimg=5.0, ema_rampup=rampup), CPU)
-    state.step = step
+    state.num_images = 8 * step
     with torch.no_grad():
         for parameter in state.G.parameters():
             parameter.add_(1)
         state.G.mapping.w_avg.fill_(7)
     old, new = weights(state.G_ema), weights(state.G)
-    update_ema(state)
+    update_ema(state, 8)
     decay = 0.5 ** (8 / half_life)
     for name, average in state.G_ema.named_parameters():
         torch.testing.assert_close(average.detach(), decay * old[name] + (1 - decay) * new[name])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from stylegraft.augment.config import AdaConfig, AugmentConfig, AugmentPreset
 from stylegraft.config import Config
 from stylegraft.data.config import DataConfig
-from stylegraft.networks.config import Architecture, DiscriminatorConfig, GeneratorConfig
+from stylegraft.networks.config import Architecture
+from stylegraft.networks.families import DiscriminatorField, GeneratorField
+from stylegraft.training.growing import GrowingConfig, Moment
 
-PresetName = Literal["auto", "lite", "standard", "paper"]
+Family = Literal["stylegan2", "stylegan1"]
+PresetName = Literal["auto", "lite", "standard", "paper", "study-v1"]
 AugmentMode = Literal["ada", "fixed", "none"]
 
 
@@ -19,7 +22,12 @@ class TrainOptions(Config):
     """The flags of `stylegraft train`. None means: the preset decides."""
 
     preset: PresetName = Field(
-        default="auto", description="row of the preset table; auto: lite on a CPU, standard on a GPU"
+        default="auto",
+        description="row of the preset table; auto: lite on a CPU, standard on a GPU; study-v1: StyleGAN v1 "
+        "moved to another set at its full size, mirrored, lr 0.001, nothing augmented",
+    )
+    family: Family | None = Field(
+        default=None, description="which networks; stylegan2 if left out, with --from those of the source"
     )
     kimg: float | None = Field(
         default=None, gt=0, description="stop after so many thousand real images shown to D"
@@ -35,7 +43,12 @@ class TrainOptions(Config):
         ge=1,
         description="images at a time; smaller needs less memory (gradients are accumulated)",
     )
-    lr: float | None = Field(default=None, gt=0, description="Adam's learning rate of both networks")
+    lr: float | None = Field(
+        default=None,
+        gt=0,
+        description="Adam's learning rate of both networks, at every size; stylegan1's preset raises its own "
+        "from 128 px on",
+    )
     gamma: float | None = Field(default=None, ge=0, description="R1 weight; more: smoother D, for hard sets")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto",
@@ -59,8 +72,21 @@ class TrainOptions(Config):
         default=0, ge=0, description="highest-resolution D layers that stay as they are (FreezeD)"
     )
 
-    aug: AugmentMode = Field(
-        default="ada", description="augmentation of what D sees: adaptive, of fixed strength, or none"
+    grow_from: int | None = Field(
+        default=None, ge=1, description="stylegan1 begins with images of so many px (8) and grows"
+    )
+    start_lod: int | None = Field(
+        default=None,
+        ge=0,
+        description="the same, counted in halvings from the full size; 0: no growing (0 with --from)",
+    )
+    stable_kimg: float = Field(default=600.0, ge=0, description="kimg at a size before the next fades in")
+    fade_kimg: float = Field(default=600.0, ge=0, description="kimg in which a size fades in")
+
+    aug: AugmentMode | None = Field(
+        default=None,
+        description="augmentation of what D sees: adaptive, of fixed strength, or none; ada if left out, "
+        "with stylegan1 none",
     )
     aug_preset: AugmentPreset = Field(default="bgc", description="which transforms")
     aug_p: float | None = Field(
@@ -92,6 +118,12 @@ class TrainOptions(Config):
     eval_fakes: int | None = Field(
         default=None, ge=2, description="generated images a distance (chosen by eval-share)"
     )
+    early_stop: float | None = Field(
+        default=None,
+        gt=0,
+        description="stop when the held-out distance has not improved for so many kimg, or when more fakes "
+        "resemble a training image than chance explains",
+    )
     num_checkpoints: int = Field(default=2, ge=1, description="newest checkpoints kept, beside the best")
     save_minutes: float = Field(default=5.0, gt=0, description="a checkpoint at least this often, minutes")
     on_divergence: Literal["stop", "rollback"] = Field(
@@ -108,6 +140,9 @@ class SourceConfig(Config):
 
     path: str
     sha256: str
+    facts: dict[str, Any] = Field(
+        default_factory=dict, description="what it says of itself: origin, licence, training data"
+    )
 
 
 class RunConfig(Config):
@@ -116,12 +151,12 @@ class RunConfig(Config):
     Steps are counted in optimiser steps of the main losses, images in real images shown to D.
     """
 
-    family: Literal["stylegan2"] = "stylegan2"
+    family: Family = "stylegan2"
     data_path: str
     data: DataConfig
     data_hash: str
-    generator: GeneratorConfig
-    discriminator: DiscriminatorConfig
+    generator: GeneratorField
+    discriminator: DiscriminatorField
     source: SourceConfig | None = None
     seed: int = 0
 
@@ -130,13 +165,18 @@ class RunConfig(Config):
     batch: int = Field(default=16, ge=1)
     micro_batch: int = Field(default=16, ge=1)
     precision: Literal["fp32", "bf16"] = "fp32"
+    growing: GrowingConfig | None = Field(
+        default=None, description="sizes below the full one; batch, micro_batch and lr are the full size's"
+    )
 
     lr: float = Field(default=0.0025, gt=0)
     adam_betas: tuple[float, float] = (0.0, 0.99)
     adam_eps: float = 1e-8
     freeze_d: int = Field(default=0, ge=0)
     r1_gamma: float = Field(default=1.0, ge=0)
-    r1_interval: int = Field(default=16, ge=1)
+    r1_interval: int = Field(
+        default=16, ge=1, description="steps between two R1 steps; 1: R1 is part of every step of D"
+    )
     pl_weight: float = Field(default=2.0, ge=0)
     pl_interval: int = Field(default=4, ge=1)
     pl_decay: float = Field(default=0.01, gt=0, le=1)
@@ -151,7 +191,16 @@ class RunConfig(Config):
     tick_steps: int = Field(default=16, ge=1, description="steps between two log lines")
     eval_ticks: int = Field(default=0, ge=0, description="ticks between two distances; 0: never")
     eval_fakes: int = Field(default=0, ge=0, description="generated images a distance")
+    early_stop_kimg: float | None = Field(
+        default=None, gt=0, description="stop after so long without a better distance; None: never"
+    )
     save_minutes: float = Field(default=5.0, gt=0)
     num_checkpoints: int = Field(default=2, ge=1)
     on_divergence: Literal["stop", "rollback"] = "stop"
     tensorboard: bool = False
+
+    def moment_at(self, num_images: int) -> Moment:
+        """Returns how the step trains that begins after so many images."""
+        if self.growing is not None:
+            return self.growing.moment_at(num_images)
+        return Moment(0.0, self.batch, self.micro_batch, self.lr)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import torch
 
 from stylegraft.augment.pipe import AugmentPipe
+from stylegraft.networks.protocol import Generator
 from stylegraft.networks.sampling import sample_pixels
-from stylegraft.networks.stylegan2 import Generator
 from stylegraft.runtime.processes import Processes
 from stylegraft.training.config import RunConfig, TrainOptions
+from stylegraft.training.growing import Span
 from stylegraft.training.state import new_state
 from stylegraft.training.step import RealBatch, StepContext, train_step
 
@@ -30,19 +31,22 @@ class Estimate:
         step_sec: mean seconds a step, regularisers included.
         total_sec: seconds of the whole run.
         total_kimg: thousands of images it will show.
-        sample_sec: mean seconds to sample a picture for the distance.
+        sample_sec: mean seconds to sample a picture of full size for the distance.
+        grown_sec: seconds until the networks have their full size; 0 where they have it from the start.
     """
 
     step_sec: float
     total_sec: float
     total_kimg: float
     sample_sec: float
+    grown_sec: float = 0.0
 
 
 def measure(config: RunConfig, processes: Processes) -> Estimate:
-    """Returns the cost of a run from four real steps on networks that are thrown away.
+    """Returns the cost of a run from a few real steps at each size, on networks that are thrown away.
 
-    Steps with both regularisers, with path length only, and with none are timed apart and weighted.
+    Steps with both regularisers, with path length only, and with none are timed apart and weighted. A fade
+    costs as much as the size that fades in.
     """
     typical_p = max(config.ada.p, min(_TYPICAL_ADA_P, config.ada.cap))
     ada = config.ada.replace(p=typical_p) if config.ada.mode == "adaptive" else config.ada
@@ -60,8 +64,8 @@ def measure(config: RunConfig, processes: Processes) -> Estimate:
     pipe = AugmentPipe(config.augment) if config.augment else None
     context = StepContext(processes, pipe, reals, labels)
 
-    def seconds(step: int) -> float:
-        state.step = step
+    def seconds(step: int, num_images: int) -> float:
+        state.step, state.num_images = step, num_images
         start = time.perf_counter()
         train_step(state, context)
         if processes.device.type == "cuda":
@@ -70,19 +74,43 @@ def measure(config: RunConfig, processes: Processes) -> Estimate:
 
     both_regularisers = 0
     path_length_only = config.pl_interval if config.pl_interval % config.r1_interval else 1
-    seconds(both_regularisers)  # warms up
-    plain, with_pl, with_both = seconds(1), seconds(path_length_only), seconds(both_regularisers)
-    step_sec = plain + (with_pl - plain) / config.pl_interval + (with_both - with_pl) / config.r1_interval
-    step_sec = max(step_sec, plain)
-    if config.total_minutes is not None:
-        total_sec = config.total_minutes * 60
-        if config.total_kimg is not None:
-            total_sec = min(total_sec, config.total_kimg * 1000 / config.batch * step_sec)
-    else:
-        assert config.total_kimg is not None
-        total_sec = config.total_kimg * 1000 / config.batch * step_sec
-    total_kimg = total_sec / step_sec * config.batch / 1000
-    return Estimate(step_sec, total_sec, total_kimg, _sample_seconds(state.G_ema))
+
+    def mean_seconds(num_images: int) -> float:
+        seconds(both_regularisers, num_images)  # warms up
+        plain, with_pl, with_both = (
+            seconds(step, num_images) for step in (1, path_length_only, both_regularisers)
+        )
+        mean = plain + (with_pl - plain) / config.pl_interval + (with_both - with_pl) / config.r1_interval
+        return max(mean, plain)
+
+    spans = [Span(0, math.inf)] if config.growing is None else config.growing.spans()
+    costs = [(span, config.moment_at(span.first_nimg).batch, mean_seconds(span.first_nimg)) for span in spans]
+    return _forecast(config, costs, _sample_seconds(state.G_ema))
+
+
+_Cost = tuple[Span, int, float]
+"""Images at a size, batch there, and seconds a step there."""
+
+
+def _forecast(config: RunConfig, costs: Sequence[_Cost], sample_sec: float) -> Estimate:
+    """Returns what the budget of a run buys, on one size after the other."""
+    total_sec = math.inf if config.total_minutes is None else config.total_minutes * 60
+    total_nimg = math.inf if config.total_kimg is None else config.total_kimg * 1000
+    grown_nimg = 0 if config.growing is None else config.growing.grown_nimg
+    sec, nimg, num_steps = _spend(costs, total_sec, total_nimg)
+    grown_sec, _, _ = _spend(costs, math.inf, grown_nimg)
+    return Estimate(sec / num_steps, sec, nimg / 1000, sample_sec, grown_sec)
+
+
+def _spend(costs: Sequence[_Cost], total_sec: float, total_nimg: float) -> tuple[float, float, float]:
+    """Returns (seconds, images, steps) of a run that ends with the first of two budgets."""
+    sec = nimg = num_steps = 0.0
+    for span, batch, step_sec in costs:
+        in_span = min(span.num_images, total_nimg - nimg, (total_sec - sec) / step_sec * batch)
+        nimg += in_span
+        num_steps += in_span / batch
+        sec += in_span / batch * step_sec
+    return sec, nimg, num_steps
 
 
 def _sample_seconds(generator: Generator, num: int = 32) -> float:
@@ -113,7 +141,7 @@ def with_schedule(
         return config.replace(eval_ticks=0, eval_fakes=0)
     affordable = int(estimate.total_sec * options.eval_share / (estimate.sample_sec + feature_sec))
     num_fakes = options.eval_fakes or min(max(affordable // _WANTED_DISTANCES, _MIN_FAKES), _MAX_FAKES)
-    tick_kimg = config.tick_steps * config.batch / 1000
+    tick_kimg = config.tick_steps * estimate.step_sec / estimate.total_sec * estimate.total_kimg
     if options.eval_kimg is not None:
         interval_kimg = options.eval_kimg
     else:

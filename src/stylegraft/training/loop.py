@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from stylegraft.checkpoints.native import write_checkpoint
 from stylegraft.checkpoints.run_folder import (
     checkpoint_path,
@@ -21,42 +19,11 @@ from stylegraft.checkpoints.run_folder import (
     remove_outdated,
 )
 from stylegraft.errors import DivergenceError, RunError
+from stylegraft.training.early_stopping import reason_to_stop
+from stylegraft.training.evaluator import CopyWatch, Evaluator, SampleFakes
 from stylegraft.training.observers import Observer
 from stylegraft.training.state import TrainState
 from stylegraft.training.step import StepContext, train_step
-
-SampleFakes = Callable[[int, int], np.ndarray]
-
-
-class Floor(Protocol):
-    """What the loop needs of a floor."""
-
-    @property
-    def value(self) -> float:
-        """The distance of real images to real images."""
-        ...
-
-
-class Distance(Protocol):
-    """What the loop needs of a distance."""
-
-    @property
-    def value(self) -> float:
-        """The lower, the nearer to the held-out images."""
-        ...
-
-    @property
-    def floor(self) -> Floor | None:
-        """What real images score in place of the fakes; None if it is not known."""
-        ...
-
-
-class Evaluator(Protocol):
-    """Measures fakes against held-out images; injected, so that training knows no feature network."""
-
-    def __call__(self, sample_fakes: SampleFakes, num_fakes: int) -> Distance:
-        """`sample_fakes(start, count)` gives uint8 [count, H, W, C], the same at each call."""
-        ...
 
 
 class Painter(Protocol):
@@ -84,6 +51,7 @@ class Loop:
         painter: draws; None in processes that are not the first.
         observers: watch.
         info: facts that go into each checkpoint's card (class names, version, source...).
+        copy_watch: looks for copies at each distance, if the run may stop early; or None.
     """
 
     state: TrainState
@@ -94,20 +62,24 @@ class Loop:
     painter: Painter | None
     observers: Sequence[Observer]
     info: dict[str, Any]
+    copy_watch: CopyWatch | None = None
 
     def run(self) -> str:
-        """Trains; returns how it ended: "done" or "interrupted".
+        """Trains; returns how it ended: "done", "interrupted" or "stopped early".
 
         Raises:
             DivergenceError: gradients are not finite; the last good checkpoint stays.
         """
         state, config = self.state, self.state.config
         session_start, train_sec_before = time.monotonic(), state.train_sec
-        tick_start, tick_step = session_start, state.step
+        tick_start, tick_step, tick_nimg = session_start, state.step, state.num_images
         last_save, saved_step = session_start, state.step  # the loop begins at a checkpoint, or writes one
         if state.step == 0:
             self._measure_and_draw()
             self._save()
+        if state.stopped is not None:
+            self._tell_why_it_stopped()
+            return "stopped early"
 
         with _interruptions() as interrupted:
             while True:
@@ -119,11 +91,11 @@ class Loop:
                 # Log line, at fixed steps.
                 if at_tick:
                     now = time.monotonic()
-                    images = (state.step - tick_step) * config.batch
+                    images = state.num_images - tick_nimg
                     self._record(
                         img_per_sec=images / max(now - tick_start, 1e-9), **state.meters.take_means()
                     )
-                    tick_start, tick_step = now, state.step
+                    tick_start, tick_step, tick_nimg = now, state.step, state.num_images
 
                 # Distance and pictures, at fixed ticks and at the end.
                 is_finished = stop and not interrupted
@@ -134,7 +106,11 @@ class Loop:
                 )
                 measures = (due or is_finished) and state.measured_step != state.step
                 if measures:
-                    self._measure_and_draw()
+                    reason = self._measure_and_draw()
+                    state.stopped = None if is_finished else reason
+                    stop = self.context.processes.any(stop or state.stopped is not None)
+                elif state.ends_a_phase and self.painter is not None:
+                    self.painter.samples(state)
 
                 # Checkpoint, with each distance and every few minutes.
                 overdue = self.context.processes.any(time.monotonic() - last_save > config.save_minutes * 60)
@@ -145,13 +121,16 @@ class Loop:
                     last_save = tick_start = time.monotonic()
                     saved_step = state.step
 
+                if stop and state.stopped is not None:
+                    self._tell_why_it_stopped()
+                    return "stopped early"
                 if stop:
                     return "done" if is_finished else "interrupted"
                 try:
                     train_step(state, self.context)
                 except DivergenceError as error:
                     self._roll_back_or_raise(error)
-                    tick_start, tick_step = time.monotonic(), state.step
+                    tick_start, tick_step, tick_nimg = time.monotonic(), state.step, state.num_images
                     saved_step = state.step
                 self._tell_progress(done, train_sec_before + time.monotonic() - session_start)
 
@@ -165,15 +144,19 @@ class Loop:
             shares.append(state.train_sec / (config.total_minutes * 60))
         return max(shares)
 
-    def _measure_and_draw(self) -> None:
+    def _measure_and_draw(self) -> str | None:
+        """Measures the distance, draws the pictures; returns a reason to stop early, if there is one."""
         state, config = self.state, self.state.config
         state.measured_step = state.step
         if not self.context.processes.is_first:
-            return
+            return None
+        reason = None
         if self.evaluator is not None and config.eval_fakes:
             start = time.monotonic()
-            distance = self.evaluator(self.sample_fakes(state), config.eval_fakes)
+            sample_fakes = self.sample_fakes(state)
+            distance = self.evaluator(sample_fakes, config.eval_fakes)
             value, floor = distance.value, distance.floor
+            copier_share = self.copy_watch(sample_fakes, config.eval_fakes) if self.copy_watch else None
             state.eval_sec += time.monotonic() - start
             if not math.isfinite(value):
                 raise DivergenceError(f"training diverged: the distance is {value} at step {state.step}")
@@ -183,10 +166,16 @@ class Loop:
                     state.best = {"step": state.step, "kimg": state.kimg, "value": value}
                 self.info["distance"] = value
             scalars = {"distance": value, "eval_sec": time.monotonic() - start}
-            self._record(**scalars, **({} if floor is None else {"floor": floor.value}))
+            if floor is not None:
+                scalars["floor"] = floor.value
+            if copier_share is not None:
+                scalars["copier_share"] = copier_share.share
+            self._record(**scalars)
+            reason = reason_to_stop(state, copier_share)
         if self.painter is not None:
             self.painter.samples(state)
             self.painter.curve()
+        return reason
 
     def _save(self) -> None:
         state = self.state
@@ -207,6 +196,7 @@ class Loop:
             "kimg": state.kimg,
             "train_sec": round(state.train_sec, 3),
             "augment_p": state.ada.p,
+            **_size_in_use(state),
             **{name: float(value) for name, value in scalars.items()},
         }
         for observer in self.observers:
@@ -215,6 +205,12 @@ class Loop:
     def _note(self, text: str) -> None:
         for observer in self.observers:
             observer.on_note(text)
+
+    def _tell_why_it_stopped(self) -> None:
+        self._note(f"stopped at {self.state.kimg:.1f} kimg (--early-stop): {self.state.stopped}")
+        self._note(
+            f"to go on all the same: stylegraft train --resume {self.folder} with a new --kimg or --minutes"
+        )
 
     def _tell_progress(self, done: float, train_sec: float) -> None:
         seconds_left = train_sec * (1 - done) / done if done > 0 else float(0)
@@ -242,6 +238,15 @@ class Loop:
         for observer in self.observers:
             observer.on_rewind(self.state.step)
         self._note(f"{error}: back to {path.name}, once, at half the learning rate")
+
+
+def _size_in_use(state: TrainState) -> dict[str, float]:
+    """How far a growing run has grown, for its log: lod, and the shorter side of its images in px."""
+    if state.config.growing is None or state.lod is None:
+        return {}
+    generator = state.config.generator
+    side_px = min(generator.img_height, generator.img_width) >> math.floor(state.lod)
+    return {"lod": state.lod, "side_px": float(side_px)}
 
 
 @contextmanager

@@ -185,6 +185,8 @@ def _step_of(line: str) -> float:
 
 def _scalars_line(scalars: dict[str, float]) -> str:
     shown = [
+        ("side_px", "{:.0f} px"),
+        ("lod", "lod {:.2f}"),
         ("img_per_sec", "{:.1f} img/s"),
         ("augment_p", "p {:.3f}"),
         ("loss_G", "G {:.2f}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,8 @@ class RunPainter:
         pixels = sample_pixels(state.G_ema, z, c, seeds=seeds)
         captions = None if self._class_names is None else list(self._class_names[: self._num_rows])
         path = self._folder / "samples" / f"kimg-{state.kimg:010.3f}.png"
-        save_grid(path, pixels, _COLUMNS, row_captions=captions, title=f"{state.kimg:.1f} kimg")
+        title = f"{state.kimg:.1f} kimg{_size_in_use(state)}"
+        save_grid(path, pixels, _COLUMNS, row_captions=captions, title=title)
 
     def curve(self) -> None:
         """Redraws the curve from the log, if a distance was measured yet."""
@@ -63,7 +65,7 @@ class RunPainter:
             self._folder / "curve.svg",
             distance_key="distance",
             floor=next((row["floor"] for row in rows if "floor" in row), None),
-            panels={"loss": ("loss_G", "loss_D"), "augmentation p": ("augment_p",)},
+            panels={"loss": ("loss_G", "loss_D"), "augmentation p": ("augment_p",), "lod": ("lod",)},
         )
 
     def _pick_reals(self, images: ImageSet, train_indices: np.ndarray) -> np.ndarray:
@@ -75,3 +77,14 @@ class RunPainter:
             np.resize(row, _COLUMNS) for row in rows if len(row)
         ]  # a small class repeats, to fill its row
         return np.concatenate(rows)
+
+
+def _size_in_use(state: TrainState) -> str:
+    """The size of a growing run's images, and the share of it that is still to fade in."""
+    growing, config = state.config.growing, state.config.generator
+    if growing is None:
+        return ""
+    lod = growing.start_lod if state.lod is None else state.lod
+    halvings = math.floor(lod)
+    faded = "" if lod == halvings else f", faded in by {halvings + 1 - lod:.0%}"
+    return f", {config.img_height >> halvings} x {config.img_width >> halvings} px{faded}"

@@ -11,28 +11,21 @@ from stylegraft.data.config import DataConfig
 from stylegraft.data.dataset import ImageSet
 from stylegraft.data.split import Split
 from stylegraft.errors import InputError
-from stylegraft.networks.config import (
-    Architecture,
-    DiscriminatorConfig,
-    GeneratorConfig,
-    MappingConfig,
-    base_size,
-    channels_per_block,
-)
-from stylegraft.training.config import RunConfig, SourceConfig, TrainOptions
+from stylegraft.training.config import AugmentMode, Family, RunConfig, TrainOptions
+from stylegraft.training.growing import Stage
+from stylegraft.training.new_networks import discriminator_beside, new_generator
+from stylegraft.training.plan_growing import plan_growing
 from stylegraft.training.presets import (
-    PRESETS,
-    Preset,
-    channel_base,
+    choose_preset,
     ema_half_life_kimg,
+    learning_rate,
     path_length_weight,
     r1_gamma,
 )
-from stylegraft.training.source import check_fit
+from stylegraft.training.source import check_fit, source_config
 
 DEFAULT_MINUTES = 20.0
 _FIXED_P = 0.2
-_EMA_RAMPUP = 0.05
 
 
 def plan_run(
@@ -57,10 +50,11 @@ def plan_run(
 
     Raises:
         ConfigError: the image size fits no base.
-        InputError: batch and micro-batch, or source and images, do not fit each other.
+        InputError: batch and micro-batch, source and images, or flags and family, do not fit each other; or
+            there is nothing to stop early by.
     """
-    name = options.preset if options.preset != "auto" else ("lite" if device_type == "cpu" else "standard")
-    preset = PRESETS[name]
+    source_family: Family | None = None if source is None else source.generator.family
+    family, preset = choose_preset(options, source_family, device_type)
     height, width = images.height, images.width
     batch = options.batch or min(preset.batch, _largest_power_of_two(len(split.train_indices)))
     micro_batch = options.micro_batch or batch
@@ -70,39 +64,47 @@ def plan_run(
             f"Use --micro-batch {math.gcd(batch, micro_batch)}."
         )
     if source is None:
-        generator, discriminator = _new_networks(options, preset, images)
+        generator = new_generator(family, options, preset, images)
+        discriminator = discriminator_beside(generator, options.d_arch)
     else:
         check_fit(source.generator, images, options)
         generator = source.generator
-        discriminator = source.discriminator or _discriminator_beside(generator, options.d_arch)
+        discriminator = source.discriminator or discriminator_beside(generator, options.d_arch)
     if discriminator.mbstd_group_size is not None:
         group_size = _divisor(micro_batch, discriminator.mbstd_group_size)
         discriminator = discriminator.replace(mbstd_group_size=group_size)
+    lr = _or(options.lr, learning_rate(preset, len(generator.channels) - 1))
+    full_size = Stage(batch=batch, micro_batch=micro_batch, lr=lr)
     minutes = options.minutes
     if options.kimg is None and minutes is None:
         minutes = DEFAULT_MINUTES
+    aug = options.aug or preset.aug
     return RunConfig(
+        family=family,
         data_path=str(images.path.resolve()),
         data=data,
         data_hash=images.content_hash,
         generator=generator,
         discriminator=discriminator,
-        source=source and SourceConfig(path=source.info["path"], sha256=source.info["sha256"]),
+        source=source and source_config(source),
         seed=options.seed,
         total_kimg=options.kimg,
         total_minutes=minutes,
         batch=batch,
         micro_batch=micro_batch,
         precision=precision,
-        lr=_or(options.lr, preset.lr),
+        growing=plan_growing(options, preset, generator, full_size, source),
+        lr=lr,
         freeze_d=options.freeze_d,
         r1_gamma=_or(options.gamma, r1_gamma(preset, height, width, batch)),
+        r1_interval=preset.r1_interval,
         pl_weight=_or(options.pl_weight, path_length_weight(preset, height, width)),
         mixing_prob=_or(options.mixing_prob, preset.mixing_prob),
-        ema_kimg=_or(options.ema_kimg, ema_half_life_kimg(batch)),
-        ema_rampup=_or(options.ema_rampup, _EMA_RAMPUP if source is None else 0.0),
-        augment=None if options.aug == "none" else augment_preset(options.aug_preset),
-        ada=_ada(options, preset.ada_kimg if source is None else ADA_KIMG_ON_TRANSFER),
+        ema_kimg=_or(options.ema_kimg, ema_half_life_kimg(preset, batch)),
+        ema_rampup=_or(options.ema_rampup, preset.ema_rampup if source is None else 0.0),
+        augment=None if aug == "none" else augment_preset(options.aug_preset),
+        ada=_ada(options, aug, preset.ada_kimg if source is None else ADA_KIMG_ON_TRANSFER),
+        early_stop_kimg=_early_stop(options, split),
         save_minutes=options.save_minutes,
         num_checkpoints=options.num_checkpoints,
         on_divergence=options.on_divergence,
@@ -110,51 +112,21 @@ def plan_run(
     )
 
 
-def _new_networks(
-    options: TrainOptions, preset: Preset, images: ImageSet
-) -> tuple[GeneratorConfig, DiscriminatorConfig]:
-    _, _, doublings = base_size(images.height, images.width)
-    generator = GeneratorConfig(
-        img_height=images.height,
-        img_width=images.width,
-        img_channels=images.num_channels,
-        channels=channels_per_block(
-            doublings,
-            options.channel_base or channel_base(preset, doublings),
-            options.channel_max or preset.channel_max,
-        ),
-        conv_clamp=options.conv_clamp,
-        mapping=MappingConfig(
-            z_dim=options.z_dim or preset.latent_dim,
-            c_dim=images.c_dim,
-            w_dim=options.w_dim or preset.latent_dim,
-            num_layers=options.mapping_layers or preset.mapping_layers,
-        ),
-        architecture=options.g_arch,
-    )
-    return generator, _discriminator_beside(generator, options.d_arch)
-
-
-def _discriminator_beside(generator: GeneratorConfig, architecture: Architecture) -> DiscriminatorConfig:
-    """A discriminator of the generator's size, feature maps and classes."""
-    label_mapping = None
-    if generator.mapping.c_dim:
-        label_mapping = MappingConfig(
-            z_dim=0,
-            c_dim=generator.mapping.c_dim,
-            w_dim=generator.channels[0],
-            num_layers=generator.mapping.num_layers,
-            w_avg_beta=None,
+def _early_stop(options: TrainOptions, split: Split) -> float | None:
+    if options.early_stop is None:
+        return None
+    if not len(split.holdout_indices):
+        reason = f" ({split.note})" if split.note else ""
+        raise InputError(
+            f"--early-stop {options.early_stop:g}: expected held-out images to judge by, got none{reason}. "
+            "Leave --early-stop out, or hold images out with --holdout."
         )
-    return DiscriminatorConfig(
-        img_height=generator.img_height,
-        img_width=generator.img_width,
-        img_channels=generator.img_channels,
-        channels=generator.channels,
-        conv_clamp=generator.conv_clamp,
-        mapping=label_mapping,
-        architecture=architecture,
-    )
+    if options.eval_share == 0:
+        raise InputError(
+            f"--early-stop {options.early_stop:g}: expected distances to judge by, got --eval-share 0. "
+            "Leave one of the two out."
+        )
+    return options.early_stop
 
 
 def _divisor(micro_batch: int, wanted: int) -> int:
@@ -162,10 +134,10 @@ def _divisor(micro_batch: int, wanted: int) -> int:
     return next((size for size in range(wanted, micro_batch + 1) if micro_batch % size == 0), wanted)
 
 
-def _ada(options: TrainOptions, default_kimg: float) -> AdaConfig:
-    if options.aug == "none":
+def _ada(options: TrainOptions, aug: AugmentMode, default_kimg: float) -> AdaConfig:
+    if aug == "none":
         return AdaConfig(mode="fixed", p=0.0)  # or p would move and be warned of, without any effect
-    if options.aug == "fixed":
+    if aug == "fixed":
         return AdaConfig(mode="fixed", p=_or(options.aug_p, _FIXED_P), cap=1.0)
     return AdaConfig(
         mode="adaptive",

@@ -31,11 +31,13 @@ from stylegraft.data.split import Split
 from stylegraft.errors import CheckpointError, ConfigError, DataError, InputError
 from stylegraft.files import make_folder, write_text
 from stylegraft.networks.sampling import latents_of_seeds, sample_pixels
+from stylegraft.ops.kernels.switch import compile_kernels
 from stylegraft.runtime.precision import compute_dtype
 from stylegraft.runtime.processes import Processes
-from stylegraft.training.config import RunConfig, TrainOptions
+from stylegraft.training.config import RunConfig, SourceConfig, TrainOptions
 from stylegraft.training.estimate import Estimate, measure, with_schedule
-from stylegraft.training.loop import Evaluator, Loop, SampleFakes
+from stylegraft.training.evaluator import CopyWatch, Evaluator, SampleFakes
+from stylegraft.training.loop import Loop
 from stylegraft.training.observers import (
     JsonLog,
     Observer,
@@ -46,19 +48,23 @@ from stylegraft.training.observers import (
 )
 from stylegraft.training.painter import RunPainter
 from stylegraft.training.plan import plan_run
+from stylegraft.training.presets import preset_data
 from stylegraft.training.source import check_source, take_over
 from stylegraft.training.state import TrainState, new_state
 from stylegraft.training.step import RealBatch, StepContext
 
+_FEW_IMAGES = 5000  # augmentation gains most below
+_WORTH_SAYING_SEC = 1.0
 _EVALUATION_SEED_OFFSET = 1_000_000  # keeps the curve's fakes apart from the seeds people look at
 
 
 @dataclass(frozen=True)
 class MeasuredEvaluator:
-    """An evaluator, and the seconds it takes for one picture's features."""
+    """An evaluator, the seconds it takes for one picture's features, and who looks for copies."""
 
     evaluator: Evaluator
     feature_sec: float
+    copy_watch: CopyWatch | None = None
 
 
 EvaluatorFactory = Callable[[ImageSet, Split], MeasuredEvaluator]
@@ -75,7 +81,7 @@ def start_run(
     processes: Processes,
     console: Console,
 ) -> str:
-    """Trains into a new run folder; returns "done" or "interrupted".
+    """Trains into a new run folder; returns "done", "interrupted" or "stopped early".
 
     Args:
         data_path: folder or zip of images.
@@ -104,6 +110,7 @@ def start_run(
         if source is not None:
             opened = open_checkpoint(source, with_training=True)
             check_source(opened)
+        data = preset_data(options, data)
         images = open_image_set(data_path, data)
         split = images.split()
         dtype = compute_dtype(options.precision, processes.device)
@@ -111,6 +118,12 @@ def start_run(
         config = plan_run(options, images, split, data, processes.device.type, precision, opened)
         _check_processes(config, processes)
 
+        if dtype == torch.bfloat16 and processes.device.type == "cpu":
+            seconds = compile_kernels()
+            if processes.is_first and seconds > _WORTH_SAYING_SEC:
+                tell(
+                    console, f"kernels    compiled for this processor in {seconds:.1f} s, kept for later runs"
+                )
         estimate = measure(config, processes)
         measured = None
         if options.eval_share and processes.is_first:
@@ -139,7 +152,9 @@ def resume_run(
     processes: Processes,
     console: Console,
 ) -> str:
-    """Goes on with a run exactly where its newest whole checkpoint left it; returns "done" or "interrupted".
+    """Goes on with a run exactly where its newest whole checkpoint left it; returns how it ended.
+
+    A run that had stopped early stays so, unless a new budget is given: then it stops no more before its end.
 
     Args:
         folder: the run folder.
@@ -169,6 +184,9 @@ def resume_run(
     _check_processes(config, processes)
     state = new_state(config, processes.device)
     lines = _restore(state, folder)
+    if state.stopped is not None and (kimg is not None or minutes is not None):
+        config = config.replace(early_stop_kimg=None)
+        state.config, state.stopped = config, None
     measured = None
     if processes.is_first:
         for line in lines:
@@ -234,10 +252,11 @@ def _run_loop(
             ),
             folder=folder,
             evaluator=measured.evaluator if measured else None,
+            copy_watch=measured.copy_watch if measured and config.early_stop_kimg else None,
             sample_fakes=lambda state: _fakes_of(state, images.labels, split),
             painter=painter,
             observers=observers,
-            info=_card_info(images, len(train)),
+            info=_card_info(images, len(train), config.source),
         )
         return loop.run()
     finally:
@@ -260,8 +279,13 @@ def _fakes_of(state: TrainState, labels: np.ndarray | None, split: Split) -> Sam
     return sample
 
 
-def _card_info(images: ImageSet, num_training_images: int) -> dict[str, Any]:
-    return {
+def _card_info(images: ImageSet, num_training_images: int, source: SourceConfig | None) -> dict[str, Any]:
+    derived = {}
+    if source is not None:
+        derived = {"trained_from": source.facts}
+        if "licence" in source.facts:
+            derived["licence"] = source.facts["licence"]
+    return derived | {
         "version": stylegraft.__version__,
         "class_names": images.class_names and list(images.class_names),
         "data_hash": images.content_hash,
@@ -273,16 +297,21 @@ def _announce(
     console: Console, config: RunConfig, estimate: Estimate, images: ImageSet, split: Split
 ) -> None:
     generator = config.generator
+    family = "StyleGAN v1" if config.family == "stylegan1" else "StyleGAN2"
+    architecture = generator.architecture
+    if generator.architecture != config.discriminator.architecture:
+        architecture += f"/{config.discriminator.architecture}"
     classes = f", {images.c_dim} classes" if images.c_dim else ""
     augment = "none" if config.augment is None else f"{config.ada.mode} p, from {config.ada.p:g}"
     for line in (
         f"images     {len(split.train_indices)} to train on, {len(split.holdout_indices)} held out, "
         f"{images.height}x{images.width}, {images.num_channels} channels{classes}",
-        f"networks   StyleGAN2 {generator.architecture}/{config.discriminator.architecture}, feature maps "
+        f"networks   {family} {architecture}, feature maps "
         f"{'-'.join(map(str, generator.channels))}, mapping {generator.mapping.num_layers} layers",
         f"training   batch {config.batch}, lr {config.lr:g}, R1 gamma {config.r1_gamma:.3g}, path length "
         f"{config.pl_weight:g}, EMA {config.ema_kimg:g} kimg, augmentation {augment}, {config.precision}",
-        f"forecast   {config.batch / estimate.step_sec:.1f} img/s measured here: "
+        *_growing_lines(config, estimate),
+        f"forecast   {estimate.total_kimg * 1000 / estimate.total_sec:.1f} img/s measured here: "
         f"{_rounded(estimate.total_kimg)} kimg in {_rounded(estimate.total_sec / 60)} min",
     ):
         tell(console, line)
@@ -290,10 +319,36 @@ def _announce(
         ticks = max(estimate.total_sec / estimate.step_sec / config.tick_steps, 1)
         times = ticks / config.eval_ticks + 1
         tell(console, f"distance   FD-EffLite0 of {config.eval_fakes} fakes, about {times:.0f} times")
+    if config.augment is None and len(split.train_indices) < _FEW_IMAGES:
+        text = f"fewer than {_FEW_IMAGES} images, and no augmentation to hide it: --aug ada would help"
+        tell(console, f"note       {text}")
     if split.note:
         tell(console, f"note       {split.note}")
     if images.skipped:
         tell(console, f"note       {len(images.skipped)} files left out (--skip-bad)")
+
+
+def _growing_lines(config: RunConfig, estimate: Estimate) -> list[str]:
+    """What a run that grows has ahead of it, and whether its budget lets it finish."""
+    growing, generator = config.growing, config.generator
+    if growing is None:
+        return []
+    side = min(generator.img_height, generator.img_width)
+    sizes = " -> ".join(str(side >> lod) for lod in range(growing.start_lod, -1, -1))
+    batches = " -> ".join(str(stage.batch) for stage in reversed(growing.stages))
+    lines = [
+        f"growing    {sizes} px, batch {batches}: {growing.stable_kimg:g} kimg at a size, "
+        f"{growing.fade_kimg:g} kimg to fade in the next; full size at {growing.grown_nimg / 1000:g} kimg"
+    ]
+    if estimate.total_sec < estimate.grown_sec:
+        # Two thirds of the time to grow, the rest at the full size.
+        phase_kimg = (growing.stable_kimg + growing.fade_kimg) / 2 * estimate.total_sec / estimate.grown_sec
+        wanted = f"{phase_kimg * 2 / 3:.2g}"
+        lines.append(
+            f"note       the budget ends before full size, {_rounded(estimate.grown_sec / 60)} min off: "
+            f"--stable-kimg {wanted} --fade-kimg {wanted} would leave time for it"
+        )
+    return lines
 
 
 @contextmanager

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from stylegraft.checkpoints.building import check_network, fill_network
 from stylegraft.checkpoints.opening import OpenedCheckpoint
+from stylegraft.checkpoints.provenance import carried_facts
 from stylegraft.data.dataset import ImageSet
 from stylegraft.errors import CheckpointError, InputError
-from stylegraft.networks.config import DiscriminatorConfig, GeneratorConfig
-from stylegraft.networks.stylegan2 import Discriminator, Generator
-from stylegraft.training.config import TrainOptions
+from stylegraft.networks.families import DiscriminatorConfig, GeneratorConfig
+from stylegraft.networks.making import make_discriminator, make_generator
+from stylegraft.training.config import SourceConfig, TrainOptions
 from stylegraft.training.state import TrainState
 
 _GIVEN_BY_SOURCE = (
@@ -23,6 +24,9 @@ _GIVEN_BY_SOURCE = (
 )
 
 
+_SHOWN = 3  # names of tensors in a line
+
+
 def check_source(source: OpenedCheckpoint) -> None:
     """Compares a source's configs with its tensors and with each other, before networks are made from them.
 
@@ -30,10 +34,12 @@ def check_source(source: OpenedCheckpoint) -> None:
         CheckpointError: tensors are missing, left over or of another shape, or D is not for G's images.
     """
     for name in [name for name in ("G_ema", "G") if name in source.tensors] or ["G_ema"]:
-        check_network(Generator, source.generator, source.tensors.get(name, {}), f"--from: source {name}")
+        check_network(
+            make_generator, source.generator, source.tensors.get(name, {}), f"--from: source {name}"
+        )
     if source.discriminator is None:
         return
-    check_network(Discriminator, source.discriminator, source.tensors.get("D", {}), "--from: source D")
+    check_network(make_discriminator, source.discriminator, source.tensors.get("D", {}), "--from: source D")
     G_sees, D_sees = _seen_by(source.generator), _seen_by(source.discriminator)
     if G_sees != D_sees:
         raise CheckpointError(
@@ -43,8 +49,7 @@ def check_source(source: OpenedCheckpoint) -> None:
 
 
 def _seen_by(config: GeneratorConfig | DiscriminatorConfig) -> tuple[int, int, int, int]:
-    c_dim = 0 if config.mapping is None else config.mapping.c_dim
-    return config.img_height, config.img_width, config.img_channels, c_dim
+    return config.img_height, config.img_width, config.img_channels, config.c_dim
 
 
 def check_fit(source: GeneratorConfig, images: ImageSet, options: TrainOptions) -> None:
@@ -76,6 +81,13 @@ def check_fit(source: GeneratorConfig, images: ImageSet, options: TrainOptions) 
         )
 
 
+def source_config(source: OpenedCheckpoint) -> SourceConfig:
+    """Returns what a run keeps of its source, licence and all: its networks are derived from it."""
+    facts = carried_facts(source.info, None, None)
+    kept = {name: facts[name] for name in ("source", "licence", "data_note") if name in facts}
+    return SourceConfig(path=source.info["path"], sha256=source.info["sha256"], facts=kept)
+
+
 def take_over(state: TrainState, source: OpenedCheckpoint) -> str:
     """Copies the source's networks into a new state; returns a line that says what was copied.
 
@@ -95,4 +107,10 @@ def take_over(state: TrainState, source: OpenedCheckpoint) -> str:
         parts.append("D from D")
     else:
         parts.append("D starts anew: the source has none")
-    return f"{', '.join(parts)}; {sum(map(len, tensors.values()))} tensors read, none left over"
+    state.set_lod(state.config.moment_at(0).lod)  # the source's own was among the tensors
+    line = f"{', '.join(parts)}; {sum(map(len, tensors.values()))} tensors read"
+    for what in ("left_over", "missing"):
+        words, names = what.replace("_", " "), source.info.get("load_report", {}).get(what, [])
+        shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+        line += f", {len(names)} {words} ({shown})" if names else f", none {words}"
+    return line

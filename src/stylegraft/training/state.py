@@ -15,10 +15,12 @@ from stylegraft.augment.controller import AdaController
 from stylegraft.checkpoints.building import fill_network
 from stylegraft.checkpoints.native import Checkpoint
 from stylegraft.errors import CheckpointError
-from stylegraft.networks.layers import Conv
-from stylegraft.networks.stylegan2 import Discriminator, Generator
+from stylegraft.networks.making import make_discriminator, make_generator
+from stylegraft.networks.protocol import Discriminator, Generator
 from stylegraft.runtime.random import Key
 from stylegraft.training.config import RunConfig
+from stylegraft.training.fading import layers_from_image, set_lod
+from stylegraft.training.growing import Moment, blocks_at_image
 from stylegraft.training.meters import Meters
 
 _ADAM_TENSORS = ("step", "exp_avg", "exp_avg_sq")
@@ -31,6 +33,8 @@ class TrainState:
     Attributes:
         config: the resolved settings.
         step: finished steps.
+        num_images: real images shown to the discriminator so far; steps differ in size while networks grow.
+        lod: that of the last step, or None before the first.
         lr_scale: factor on both learning rates (halved by a rollback).
         pl_mean: running mean of the path lengths, [].
         best: {"step", "kimg", "value"} of the lowest held-out distance so far, or None.
@@ -38,6 +42,7 @@ class TrainState:
         eval_sec: those of them spent on distances.
         measured_step: the step of the last distance, or -1.
         rolled_back: whether a divergence was answered once already.
+        stopped: why the run stopped before its budget was spent, or None.
     """
 
     config: RunConfig
@@ -49,30 +54,57 @@ class TrainState:
     ada: AdaController
     pl_mean: torch.Tensor
     step: int = 0
+    num_images: int = 0
+    lod: float | None = None
     lr_scale: float = 1.0
     best: dict[str, float] | None = None
     train_sec: float = 0.0
     eval_sec: float = 0.0
     measured_step: int = -1
     rolled_back: bool = False
+    stopped: str | None = None
     meters: Meters = field(default_factory=Meters)
-
-    @property
-    def num_images(self) -> int:
-        """Real images shown to the discriminator so far."""
-        return self.step * self.config.batch
 
     @property
     def kimg(self) -> float:
         """Thousands of real images shown to the discriminator so far."""
         return self.num_images / 1000
 
+    @property
+    def ends_a_phase(self) -> bool:
+        """Whether the next step has other blocks at the image than the last: it is time to look."""
+        blocks = self.config.moment_at(self.num_images).blocks_at_image
+        return self.lod is not None and blocks != blocks_at_image(self.lod)
+
     def scale_lr(self, factor: float) -> None:
         """Multiplies both learning rates."""
         self.lr_scale *= factor
-        for optimizer in (self.optimizer_G, self.optimizer_D):
+        self._set_lr(self.config.moment_at(self.num_images))
+
+    def begin_step(self) -> Moment:
+        """Brings networks and optimisers to where the schedule is, and returns how the step trains."""
+        moment = self.config.moment_at(self.num_images)
+        if self.ends_a_phase:
+            # Momentum of layers that were not in use, or not alone, says nothing of what follows.
+            self.optimizer_G.state.clear()
+            self.optimizer_D.state.clear()
+        self.set_lod(moment.lod)
+        self._set_lr(moment)
+        self.lod = moment.lod
+        return moment
+
+    def set_lod(self, lod: float) -> None:
+        """Tells all networks how far they have grown."""
+        for network in (self.G, self.D, self.G_ema):
+            set_lod(network, lod)
+
+    def _set_lr(self, moment: Moment) -> None:
+        for optimizer, interval in (
+            (self.optimizer_G, _pl_interval(self.config)),
+            (self.optimizer_D, _r1_interval(self.config)),
+        ):
             for group in optimizer.param_groups:
-                group["lr"] *= factor
+                group["lr"] = moment.lr * _lazy_ratio(interval) * self.lr_scale
 
     def to_checkpoint(self, info: dict[str, Any]) -> Checkpoint:
         """Returns the whole state as a checkpoint; tensors are shared, not copied."""
@@ -88,12 +120,15 @@ class TrainState:
             state={
                 "config": self.config.to_dict(),
                 "step": self.step,
+                "num_images": self.num_images,
+                "lod": self.lod,
                 "lr_scale": self.lr_scale,
                 "best": self.best,
                 "train_sec": self.train_sec,
                 "eval_sec": self.eval_sec,
                 "measured_step": self.measured_step,
                 "rolled_back": self.rolled_back,
+                "stopped": self.stopped,
                 "ada": self.ada.state_dict(),
                 "meters": self.meters.state_dict(),
             },
@@ -121,7 +156,12 @@ class TrainState:
         self.step, self.best = saved["step"], saved["best"]
         self.train_sec, self.eval_sec = saved["train_sec"], saved["eval_sec"]
         self.measured_step, self.rolled_back = saved["measured_step"], saved["rolled_back"]
-        self.scale_lr(saved["lr_scale"] / self.lr_scale)
+        self.stopped = saved.get("stopped")  # runs of earlier versions could not stop early
+        # Runs from before networks could grow had steps of one size.
+        self.num_images = saved.get("num_images", self.step * self.config.batch)
+        self.lod = saved.get("lod")
+        self.lr_scale = saved["lr_scale"]
+        self._set_lr(self.config.moment_at(self.num_images))
         self.ada.load_state_dict(saved["ada"])
         self.meters.load_state_dict(saved["meters"])
 
@@ -131,23 +171,25 @@ def new_state(config: RunConfig, device: torch.device) -> TrainState:
     dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(Key.of(config.seed).fold("init").value >> 1)
-        G = Generator(config.generator)
-        D = Discriminator(config.discriminator)
+        G = make_generator(config.generator)
+        D = make_discriminator(config.discriminator)
     for network in (G, D):
         network.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         network.set_compute_dtype(dtype)
     freeze_layers(D, config.freeze_d)
     G_ema = copy.deepcopy(G).eval().requires_grad_(False)
-    return TrainState(
+    state = TrainState(
         config=config,
         G=G,
         D=D,
         G_ema=G_ema,
-        optimizer_G=_lazy_adam(G, config, config.pl_interval if config.pl_weight else None),
-        optimizer_D=_lazy_adam(D, config, config.r1_interval if config.r1_gamma else None),
+        optimizer_G=_lazy_adam(G, config, _pl_interval(config)),
+        optimizer_D=_lazy_adam(D, config, _r1_interval(config)),
         ada=AdaController(config.ada),
         pl_mean=torch.zeros([], device=device),
     )
+    state.set_lod(config.moment_at(0).lod)
+    return state
 
 
 def freeze_layers(D: Discriminator, count: int) -> None:
@@ -155,9 +197,7 @@ def freeze_layers(D: Discriminator, count: int) -> None:
 
     Source: Mo et al. 2020, "Freeze the Discriminator".
     """
-    blocks = [D.get_submodule(name) for name in reversed(D.config.block_names)]
-    layers = [layer for block in blocks for layer in block.children() if isinstance(layer, Conv)]
-    for layer in layers[:count]:
+    for layer in layers_from_image(D)[:count]:
         layer.requires_grad_(False)
 
 
@@ -166,9 +206,23 @@ def _part(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tens
     return {name[len(prefix) + 1 :]: t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
 
 
+def _pl_interval(config: RunConfig) -> int | None:
+    """Steps between two steps of path length; None: there are none."""
+    return config.pl_interval if config.pl_weight else None
+
+
+def _r1_interval(config: RunConfig) -> int | None:
+    """Steps between two steps of R1 of their own; None: there are none, or R1 is part of every step."""
+    return config.r1_interval if config.r1_gamma and config.r1_interval > 1 else None
+
+
+def _lazy_ratio(interval: int | None) -> float:
+    return 1.0 if interval is None else interval / (interval + 1)
+
+
 def _lazy_adam(network: torch.nn.Module, config: RunConfig, interval: int | None) -> torch.optim.Adam:
     """Adam corrected for a regulariser that runs in steps of its own (Karras et al. 2020, appendix B)."""
-    ratio = 1.0 if interval is None else interval / (interval + 1)
+    ratio = _lazy_ratio(interval)
     beta1, beta2 = config.adam_betas
     return torch.optim.Adam(
         [parameter for parameter in network.parameters() if parameter.requires_grad],

@@ -18,10 +18,12 @@ from stylegraft.augment.pipe import AugmentPipe
 from stylegraft.errors import DivergenceError
 from stylegraft.losses.adversarial import discriminator_loss_fake, discriminator_loss_real, generator_loss
 from stylegraft.losses.regularisers import path_length_penalty, path_lengths, r1_penalty
-from stylegraft.networks.stylegan2 import Generator
+from stylegraft.networks.protocol import Generator
+from stylegraft.ops.kernels.switch import first_order
 from stylegraft.runtime.processes import Processes
 from stylegraft.runtime.random import Key
-from stylegraft.training.config import RunConfig
+from stylegraft.training.fading import fade_reals, noise_shapes_in_use, num_ws_in_use, synthesize
+from stylegraft.training.growing import Moment
 from stylegraft.training.state import TrainState
 
 RealBatch = tuple[torch.Tensor, torch.Tensor | None]
@@ -47,36 +49,62 @@ class StepContext:
 
 
 def train_step(state: TrainState, context: StepContext) -> None:
-    """Advances the state by one step: G, path length, D, R1, averages, augmentation strength.
+    """Advances the state by one step: G and D, path length, R1, averages, augmentation strength.
 
     Raises:
         DivergenceError: a gradient is not finite; the state is then of no use any more.
     """
     config, G, D = state.config, state.G, state.D
+    now = state.begin_step()
     key = Key.of(config.seed).fold("step", state.step)
-    share = config.micro_batch / config.batch  # of a micro-batch in the step's mean
+    share = now.micro_batch / now.batch  # of a micro-batch in the step's mean
+    # Every pixel of a shrunken image stands for 4^halvings of the full size, whose gradient R1 is about.
+    r1_weight = config.r1_gamma / 2 / 4**now.halvings
+    r1_in_every_step = config.r1_gamma > 0 and config.r1_interval == 1
     device = context.processes.device
     w_sum = torch.zeros(config.generator.mapping.w_dim, device=device)
     sign_sum = torch.zeros([], device=device)
-    fakes: dict[int, tuple[torch.Tensor, torch.Tensor | None]] = {}
+    trained_by_D = _parameters(state.optimizer_D)
 
-    # Generator: make fakes that D takes for real.
-    with _phase(state, context, G, D, state.optimizer_G, "loss_G") as micro_batches:
+    # G makes fakes that D should take for real; D tells them from reals. One pass of the fakes through D
+    # serves both losses, because neither network moves between them.
+    optimizers = {"loss_G": state.optimizer_G, "loss_D": state.optimizer_D}
+    with first_order(), _phase(state, context, now, optimizers) as micro_batches:
         for samples in micro_batches:
             c = _draw_labels(key.fold("G"), samples, context)
             ws = _draw_ws(G, key.fold("G"), samples, c, config.mixing_prob, device)
             w_sum += ws[:, -1].detach().sum(dim=0)
             images = _synthesize(G, ws, key.fold("G"), samples)
-            fakes[samples.start] = images.detach(), c
-            logits = D(_augment(images, state, context, key.fold("G"), samples), c)
-            loss = generator_loss(logits)
-            (loss * share).backward()
-            state.meters.add(loss_G=loss.item(), logits_fake=logits.mean().item())
+            fakes = images.detach().requires_grad_()
+            logits = D(_augment(fakes, state, context, key.fold("G"), samples), c)
+            loss_G, loss_fake = generator_loss(logits), discriminator_loss_fake(logits)
+            (gradient,) = torch.autograd.grad(loss_G * share, fakes, retain_graph=True)
+            images.backward(gradient)
+            (loss_fake * share).backward(inputs=trained_by_D)
+            state.meters.add(loss_G=loss_G.item(), logits_fake=logits.mean().item())
+
+            images, c = context.reals(state.num_images, samples)
+            images = fade_reals(images, now.lod).requires_grad_(r1_in_every_step)
+            with first_order(not r1_in_every_step):
+                logits = D(_augment(images, state, context, key.fold("real"), samples), c)
+            loss_real = loss = discriminator_loss_real(logits)
+            if r1_in_every_step:
+                penalty = r1_penalty(images, logits).mean()
+                loss = loss_real + penalty * r1_weight
+                state.meters.add(r1_penalty=penalty.item())
+            (loss * share).backward(inputs=trained_by_D)
+            signs = logits.detach().sign().sum()
+            sign_sum += signs
+            state.meters.add(
+                loss_D=(loss_fake + loss_real).item(),
+                logits_real=logits.mean().item(),
+                signs_real=signs.item() / len(samples),
+            )
 
     # Path length: a step in w should move the image by the same amount everywhere.
     if config.pl_weight and state.step % config.pl_interval == 0:
         length_sum = torch.zeros([], device=device)
-        with _phase(state, context, G, D, state.optimizer_G, "path length") as micro_batches:
+        with _phase(state, context, now, {"path length": state.optimizer_G}) as micro_batches:
             for samples in micro_batches:
                 samples = samples[: max(len(samples) // config.pl_batch_shrink, 1)]
                 c = _draw_labels(key.fold("PL"), samples, context)
@@ -90,45 +118,25 @@ def train_step(state: TrainState, context: StepContext) -> None:
                 state.meters.add(path_length=lengths.mean().item(), loss_PL=loss.item())
         state.pl_mean.lerp_(context.processes.sum(length_sum), config.pl_decay)
 
-    # Discriminator: tell fakes from reals. The fakes are those that G has just been judged by, under other
-    # transforms: sampling anew from the G of one step later would cost a tenth of the step and tell no more.
-    with _phase(state, context, D, G, state.optimizer_D, "loss_D") as micro_batches:
-        for samples in micro_batches:
-            images, c = fakes.pop(samples.start)
-            images = _augment(images, state, context, key.fold("D"), samples)
-            loss_fake = discriminator_loss_fake(D(images, c))
-            (loss_fake * share).backward()
-
-            images, c = context.reals(state.num_images, samples)
-            logits = D(_augment(images, state, context, key.fold("real"), samples), c)
-            loss_real = discriminator_loss_real(logits)
-            (loss_real * share).backward()
-            signs = logits.detach().sign().sum()
-            sign_sum += signs
-            state.meters.add(
-                loss_D=(loss_fake + loss_real).item(),
-                logits_real=logits.mean().item(),
-                signs_real=signs.item() / len(samples),
-            )
-
     # R1: the discriminator should be flat around real images.
-    if config.r1_gamma and state.step % config.r1_interval == 0:
-        with _phase(state, context, D, G, state.optimizer_D, "R1") as micro_batches:
+    if config.r1_gamma and not r1_in_every_step and state.step % config.r1_interval == 0:
+        with _phase(state, context, now, {"R1": state.optimizer_D}) as micro_batches:
             for samples in micro_batches:
                 images, c = context.reals(state.num_images, samples)
-                images = images.requires_grad_()
+                images = fade_reals(images, now.lod).requires_grad_()
                 logits = D(_augment(images, state, context, key.fold("real"), samples), c)
                 penalty = r1_penalty(images, logits).mean()
-                (penalty * (config.r1_gamma / 2) * config.r1_interval * share).backward()
+                (penalty * r1_weight * config.r1_interval * share).backward()
                 state.meters.add(r1_penalty=penalty.item())
 
     # Averages, counters, augmentation strength.
-    w_mean = context.processes.sum(w_sum) / config.batch
+    w_mean = context.processes.sum(w_sum) / now.batch
     G.mapping.update_w_avg(w_mean)
     state.step += 1
-    update_ema(state)
-    state.ada.update(float(context.processes.sum(sign_sum)), config.batch)
-    if state.ada.maybe_adjust(state.step, config.batch).reached_cap:
+    state.num_images += now.batch
+    update_ema(state, now.batch)
+    state.ada.update(float(context.processes.sum(sign_sum)), now.batch)
+    if state.ada.maybe_adjust(state.step, now.batch).reached_cap:
         context.note(
             f"augmentation p reached its cap {config.ada.cap}: above it, transforms leak into the samples. "
             "The discriminator knows the training images too well: more images would help most."
@@ -136,13 +144,18 @@ def train_step(state: TrainState, context: StepContext) -> None:
 
 
 @torch.no_grad()
-def update_ema(state: TrainState) -> None:
-    """Moves G_ema towards G with a half-life of `ema_kimg`, shorter while `ema_rampup` limits it."""
+def update_ema(state: TrainState, batch: int) -> None:
+    """Moves G_ema towards G with a half-life of `ema_kimg`, shorter while `ema_rampup` limits it.
+
+    Args:
+        state: after a step.
+        batch: images of the step.
+    """
     config = state.config
     half_life = config.ema_kimg * 1000
     if config.ema_rampup:
         half_life = min(half_life, state.num_images * config.ema_rampup)
-    decay = 0.5 ** (config.batch / max(half_life, 1e-8))
+    decay = 0.5 ** (batch / max(half_life, 1e-8))
     torch._foreach_lerp_(list(state.G_ema.parameters()), list(state.G.parameters()), 1 - decay)
     for average, buffer in zip(state.G_ema.buffers(), state.G.buffers()):
         average.copy_(buffer)
@@ -150,45 +163,41 @@ def update_ema(state: TrainState) -> None:
 
 @contextmanager
 def _phase(
-    state: TrainState,
-    context: StepContext,
-    trained: nn.Module,
-    other: nn.Module,
-    optimizer: torch.optim.Adam,
-    name: str,
+    state: TrainState, context: StepContext, now: Moment, optimizers: dict[str, torch.optim.Adam]
 ) -> Iterator[Iterator[range]]:
-    """Gives out micro-batches; their gradients, of `trained` only, are summed, checked and stepped along."""
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    optimizer.zero_grad(set_to_none=True)
-    frozen = [parameter for parameter in other.parameters() if parameter.requires_grad]
-    for parameter in frozen:
-        parameter.requires_grad_(False)
-    try:
-        yield _summing_gradients(state.config, context.processes, parameters)
-    finally:
-        for parameter in frozen:
-            parameter.requires_grad_(True)
+    """Gives out micro-batches; their gradients are summed, checked by the names given, and stepped along."""
+    parameters = [parameter for optimizer in optimizers.values() for parameter in _parameters(optimizer)]
+    for optimizer in optimizers.values():
+        optimizer.zero_grad(set_to_none=True)
+    yield _summing_gradients(now, context.processes, parameters)
     context.processes.sum_gradients(parameters)
-    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    if not torch.isfinite(norm):
-        raise DivergenceError(
-            f"training diverged: the gradient of {name} is {norm.item()} at step {state.step}"
-        )
-    optimizer.step()
+    for name, optimizer in optimizers.items():
+        gradients = [parameter.grad for parameter in _parameters(optimizer) if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if not torch.isfinite(norm):
+            raise DivergenceError(
+                f"training diverged: the gradient of {name} is {norm.item()} at step {state.step}"
+            )
+    for optimizer in optimizers.values():
+        optimizer.step()
+
+
+def _parameters(optimizer: torch.optim.Adam) -> list[nn.Parameter]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def _summing_gradients(
-    config: RunConfig, processes: Processes, parameters: Sequence[nn.Parameter]
+    now: Moment, processes: Processes, parameters: Sequence[nn.Parameter]
 ) -> Iterator[range]:
     """Yields the sample indices of this process's micro-batches, and sums their gradients one by one.
 
     A micro-batch's gradient is complete before it is added, so two micro-batches in one process add up in the
     order in which two processes with one each do: to the same bits.
     """
-    starts = range(0, config.batch, config.micro_batch)[processes.rank :: processes.size]
+    starts = range(0, now.batch, now.micro_batch)[processes.rank :: processes.size]
     sums: list[torch.Tensor | None] = [None] * len(parameters)
     for start in starts:
-        yield range(start, start + config.micro_batch)
+        yield range(start, start + now.micro_batch)
         if len(starts) == 1:
             return
         for index, parameter in enumerate(parameters):
@@ -217,26 +226,31 @@ def _draw_ws(
     mixing_prob: float,
     device: torch.device,
 ) -> torch.Tensor:
-    """ws [n, num_ws, w_dim] with mixing regularisation (StyleGAN 2019, section 3.1), drawn per sample."""
+    """ws [n, num_ws, w_dim] with mixing regularisation (StyleGAN 2019, section 3.1), drawn per sample.
+
+    The second style begins at one of the layers in use.
+    """
     z_dim = G.config.mapping.z_dim
-    ws = G.mapping(key.fold("z").normal(samples, [z_dim], device), c)
+    z = key.fold("z").normal(samples, [z_dim], device)
     if not mixing_prob:
-        return ws
-    second = G.mapping(key.fold("z2").normal(samples, [z_dim], device), c)
+        return G.mapping(z, c)
+    # Both styles in one pass: at this size a dense layer takes its time to read the weights.
+    z = torch.cat([z, key.fold("z2").normal(samples, [z_dim], device)])
+    ws, second = G.mapping(z, None if c is None else torch.cat([c, c])).chunk(2)
     coin, place = key.fold("mixing").uniform(samples, [2], device).unbind(dim=1)
-    crossover = 1 + (place * (G.num_ws - 1)).long()
+    crossover = 1 + (place * (num_ws_in_use(G) - 1)).long()
     crossover = torch.where(coin < mixing_prob, crossover, G.num_ws)
     layer = torch.arange(G.num_ws, device=device)
     return torch.where((layer < crossover[:, None])[:, :, None], ws, second)
 
 
 def _synthesize(G: Generator, ws: torch.Tensor, key: Key, samples: Sequence[int]) -> torch.Tensor:
-    shapes = G.synthesis.noise_shapes
+    shapes = noise_shapes_in_use(G)
     flat = key.fold("noise").normal(samples, [sum(h * w for h, w in shapes)], ws.device)
     noise = [
         part.view(-1, 1, h, w) for part, (h, w) in zip(flat.split([h * w for h, w in shapes], 1), shapes)
     ]
-    return G.synthesis(ws, noise_mode="random", noise=noise)
+    return synthesize(G, ws, noise)
 
 
 def _augment(
