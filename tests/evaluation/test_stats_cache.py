@@ -13,6 +13,7 @@ FACTS = {
     "orientation": "as_is",
     "network": "effnet_lite0",
     "network_sha256": "b" * 64,
+    "precision": "fp32",
 }
 
 
@@ -65,6 +66,19 @@ def test_statistics_of_other_features_count_as_absent(stored):
     assert stored[0].load("key", 1280) is None
 
 
+def test_stored_features_come_back_exactly_or_not_at_all(tmp_path):
+    cache = StatsCache(tmp_path / "statistics")
+    features = np.random.RandomState(0).randn(7, 12).astype(np.float32)
+    cache.save_features("key", features)
+    assert np.array_equal(cache.load_features("key", 7, 12), features)
+    assert cache.load_features("key", 8, 12) is None
+    assert cache.load_features("another", 7, 12) is None
+    assert cache.load("key", 12) is None, "features are no statistics"
+    (path,) = cache.folder.iterdir()
+    path.write_bytes(path.read_bytes()[:-40])
+    assert cache.load_features("key", 7, 12) is None
+
+
 def test_folder_that_cannot_be_written_is_no_error(tmp_path, stats):
     (tmp_path / "file").write_text("in the way")
     cache = StatsCache(tmp_path / "file" / "statistics")
@@ -81,6 +95,8 @@ def test_folder_that_cannot_be_written_is_no_error(tmp_path, stats):
         {"orientation": "both"},
         {"network": "another"},
         {"network_sha256": "c" * 64},
+        {"precision": "bf16"},
+        {"kind": "features"},
     ],
 )
 def test_key_depends_on_every_fact(change):

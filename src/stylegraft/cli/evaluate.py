@@ -1,16 +1,22 @@
-"""`stylegraft evaluate`: how close the images of a generator come to real ones."""
+"""`stylegraft evaluate`: is a generator good, diverse, new and useful, and how sure is that?"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from stylegraft.cli.output import print_json, print_table, progress
+import tyro
+
+from stylegraft.cli.output import print_json, progress
 from stylegraft.cli.shared import DataPath, Device, ModelPath, Precision
 from stylegraft.data.config import DataConfig
+from stylegraft.errors import InputError
 
 if TYPE_CHECKING:
+    from stylegraft.data import ImageSet, Split
     from stylegraft.model import Model
+
+_JSON_NAME, _PAGE_NAME = "evaluation.json", "evaluation.html"
 
 
 def evaluate(
@@ -19,14 +25,20 @@ def evaluate(
     /,
     reading: DataConfig = DataConfig(),  # noqa: B008 - frozen
     *,
-    num: int = 1000,
+    metrics: Annotated[str, tyro.conf.arg(metavar="NAMES")] = "default",
+    num: int | None = None,
     psi: float = 1.0,
     first_seed: int = 0,
+    utility: bool = False,
+    utility_setting: Literal["quick", "full"] = "quick",
+    utility_sizes: tuple[int, ...] = (),
+    over_time: bool = False,
+    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     precision: Precision = "auto",
     device: Device = "auto",
     json: bool = False,
 ) -> None:
-    """Measures how close generated images come to real ones; lower is closer, the floor is what is possible.
+    """Says whether generated images are good, diverse and new, beside what real images score.
 
     The images are read as the run read them, in the model's size; flags change that.
 
@@ -34,36 +46,164 @@ def evaluate(
         source: a run folder (its best checkpoint is taken), a checkpoint folder or a .pkl file
         data: the real images: folder, class folders or zip
         reading: how the images are read
-        num: generated images; more make the number steadier
-        psi: truncation of the generated images; 1 measures the full variety
+        metrics: default, and published settings, with commas: fid50k_full, kid50k_full, pr50k3_full, is50k,
+            ppl2_wend, ppl_zfull, ls...
+        num: generated images; unless given one for each training image, from 250 to 2,000, and for published
+            settings what they ask for
+        psi: truncation of the generated images; 1 measures the full variety; published settings take 1
         first_seed: the generated images are those of this seed and the following ones
+        utility: also train classifiers with and without generated images; needs classes
+        utility_setting: quick trains them on features, full from scratch on pixels
+        utility_sizes: numbers of real images a class to try; unless given all there are
+        over_time: also evaluate every checkpoint that the run has kept
+        out: folder for evaluation.html and evaluation.json
         precision: number type of the convolutions; auto is bf16 where the processor has units for it
         device: auto, cpu, cuda or cuda:1
         json: print the result as JSON
     """
+    from stylegraft import __version__
+    from stylegraft.cli.evaluate_output import print_result
     from stylegraft.data import open_image_set
-    from stylegraft.evaluation import evaluate_model
+    from stylegraft.evaluation.evaluate import evaluate_model
+    from stylegraft.evaluation.published import chosen_metrics, measure_published, require_weights
+    from stylegraft.files import make_folder
     from stylegraft.model import load
+    from stylegraft.runtime.precision import pick_device
 
+    with_default, settings = chosen_metrics(metrics)
+    if over_time:
+        _require_run(source)
+    if out is not None:
+        make_folder(out, "--out")
     model = load(source, device=device, precision=precision)
+    place = str(pick_device(device))
     config = _reading_of(source, model, reading)
     images = open_image_set(data, config)
-    with progress("measuring", shown=not json) as on_progress:
-        result = evaluate_model(
-            model,
-            images,
-            split=images.split(),
-            num=num,
-            seed=first_seed,
-            psi=psi,
-            mirror=config.mirror,
-            progress=on_progress,
-        )
-    result["checkpoint_sha256"] = model.info["sha256"]
+    split = images.split()
+    require_weights(settings, place)
+    result: dict[str, Any] = {
+        "version": __version__,
+        "source": str(source),
+        "data": str(data),
+        "checkpoint_sha256": model.info["sha256"],
+        "kimg": model.info.get("kimg"),
+        "notes": [],
+    }
+    # What can still turn out to be impossible comes first.
+    if utility:
+        with progress("training classifiers", shown=not json) as on_progress:
+            result["utility"] = _utility(
+                model,
+                images,
+                split,
+                setting=utility_setting,
+                images_per_class=utility_sizes or (None,),
+                psi=psi,
+                device=place,
+                progress=on_progress,
+                **({} if num is None else {"num_extra": num}),
+            )
+    if over_time:
+        with progress("evaluating checkpoints", shown=not json) as on_progress:
+            result["over_time"] = _over_time(
+                source,
+                images,
+                split,
+                lambda path: load(path, device=device, precision=precision),
+                psi=psi,
+                mirror=config.mirror,
+                progress=on_progress,
+                **({} if num is None else {"num": num}),
+            )
+    if settings:
+        with progress("measuring published settings", shown=not json) as on_progress:
+            result["published"] = measure_published(
+                settings, model, images, num=num, seed=first_seed, device=place, progress=on_progress
+            )
+    if with_default:
+        with progress("measuring", shown=not json) as on_progress:
+            measured = evaluate_model(
+                model,
+                images,
+                split=split,
+                num=num,
+                seed=first_seed,
+                psi=psi,
+                mirror=config.mirror,
+                progress=on_progress,
+            )
+        measured["notes"] = _provenance_notes(model, images) + measured["notes"]
+        result |= measured
+    if out is not None:
+        _write(out, result, model, images, split)
     if json:
         print_json(result)
     else:
-        _print_result(result, source, data)
+        print_result(result)
+        if out is not None:
+            print(f"report: {out / _PAGE_NAME}")
+
+
+def _utility(model: Model, images: ImageSet, split: Split, **options: Any) -> dict[str, Any]:
+    from stylegraft.evaluation.utility_run import run_utility, utility_table
+
+    result = run_utility(model, images, split, **options)
+    header, rows = utility_table(result)
+    return result | {"table": {"header": header, "rows": rows}}
+
+
+def _over_time(run: Path, images: ImageSet, split: Split, load_model: Any, **options: Any) -> dict[str, Any]:
+    from stylegraft.evaluation.over_time import curves_of, evaluate_over_time
+
+    result = evaluate_over_time(run, images, split, load_model, **options)
+    return result | {"curves": curves_of(result)}
+
+
+def _write(out: Path, result: dict[str, Any], model: Model, images: ImageSet, split: Split) -> None:
+    """Writes the result as JSON and as a page."""
+    import json
+
+    from stylegraft.evaluation.report_data import pictures_of
+    from stylegraft.files import write_text
+    from stylegraft.report import evaluation_page
+
+    pictures = pictures_of(result, model, images, split.train_indices) if "metrics" in result else {}
+    kimg = "" if result["kimg"] is None else f" at {result['kimg']:,.1f} kimg"
+    page = evaluation_page(
+        result,
+        pictures,
+        title=f"{Path(result['source']).resolve().name}{kimg}",
+        subtitle=f"against {images.path.name}: {len(split.train_indices):,} training images, "
+        f"{len(split.holdout_indices):,} held out, {images.height} x {images.width} px",
+    )
+    write_text(out / _JSON_NAME, json.dumps(result, indent=2) + "\n")
+    write_text(out / _PAGE_NAME, page)
+
+
+def _provenance_notes(model: Model, images: ImageSet) -> list[str]:
+    """Says where the split need not be that of the training."""
+    trained_on = model.info.get("data_hash")
+    if trained_on == images.content_hash:
+        return []
+    if trained_on is None:
+        return [
+            "the checkpoint does not say which images it was trained on: the held-out ones count as unseen "
+            "only if training did not see them."
+        ]
+    return [
+        "these are not the images of the run, or they were read in another way: if training saw some of the "
+        "held-out ones, distances look better than they are and copies pass unnoticed."
+    ]
+
+
+def _require_run(source: Path) -> None:
+    from stylegraft.checkpoints.run_folder import is_run_folder
+
+    if not is_run_folder(source):
+        raise InputError(
+            f"--over-time: expected a run folder with its checkpoints, got {source}. Name the folder that "
+            "stylegraft train --out wrote."
+        )
 
 
 def _reading_of(source: Path, model: Model, flags: DataConfig) -> DataConfig:
@@ -84,21 +224,3 @@ def _reading_of(source: Path, model: Model, flags: DataConfig) -> DataConfig:
     if config.channels is None:
         chosen.setdefault("channels", info["img_channels"])
     return config.replace(**chosen)
-
-
-def _print_result(result: dict[str, Any], source: Path, data: Path) -> None:
-    distances, floor = result["distances"], result["floor"]
-    rows = {"to training images": _distance(distances["train"])}
-    if distances["heldout"] is not None:
-        rows["to held-out images"] = _distance(distances["heldout"])
-    if floor is not None:
-        rows["floor"] = (
-            f"{floor['value']:.2f}  ({floor['num_train']:,} training images in place of the generated ones)"
-        )
-    print_table(f"{result['metric']}  {source}  against  {data}", rows)
-    for note in result["notes"]:
-        print(f"note: {note}")
-
-
-def _distance(part: dict[str, Any]) -> str:
-    return f"{part['value']:.2f}  ({part['num_fake']:,} generated, {part['num_real']:,} real)"

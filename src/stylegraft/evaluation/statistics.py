@@ -61,6 +61,7 @@ class RealStatistics:
             orientation=orientation,
             network=self._network.name,
             network_sha256=self._network.sha256,
+            precision=self._network.precision,
         )
         stats = self._known.get(key) or self._cache.load(key, self._network.dim)
         if stats is None:

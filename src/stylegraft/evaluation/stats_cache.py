@@ -1,11 +1,9 @@
-"""Statistics of real images kept on disk, so that the same images are never measured twice."""
+"""What was measured of real images, kept on disk, so that the same images are never measured twice."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,28 +11,14 @@ from typing import Any
 import numpy as np
 
 from stylegraft.errors import RunError
-from stylegraft.files import atomic_file
+from stylegraft.files import atomic_file, cache_folder
 from stylegraft.metrics.feature_stats import FeatureStats
 
-_SCHEMA_VERSION = 1
-
-
-def cache_folder() -> Path:
-    """Returns where stylegraft may keep what it can make anew: `STYLEGRAFT_CACHE`, or the system's place."""
-    named = os.environ.get("STYLEGRAFT_CACHE")
-    if named:
-        return Path(named)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "stylegraft"
+_SCHEMA_VERSION = 2
 
 
 class StatsCache:
-    """A folder of feature statistics, one npz file a key.
+    """A folder of feature statistics and of features, one npz file a key.
 
     A file that is damaged, or a folder that cannot be written, only costs the time to measure again.
 
@@ -47,29 +31,64 @@ class StatsCache:
 
     def load(self, key: str, dim: int) -> FeatureStats | None:
         """Returns the statistics stored under `key`, or None if there are none that can be trusted."""
-        try:
-            # Members of a zip carry a checksum, which reading verifies.
-            with self._path(key).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                n, mean, root = int(arrays["n"]), arrays["mean"], arrays["root"]
-        except Exception:  # A damaged archive raises nearly anything; whatever it is, the remedy is the same.
+        found = self._load(key, "n", "mean", "root")
+        if found is None:
             return None
-        if mean.shape != (dim,) or root.ndim != 2 or root.shape[1] != dim:
+        n, mean, root = found
+        if n.shape != () or mean.shape != (dim,) or root.ndim != 2 or root.shape[1] != dim:
             return None
-        return FeatureStats.from_root(n, mean, root)
+        return FeatureStats.from_root(int(n), mean, root)
 
     def save(self, key: str, stats: FeatureStats) -> None:
         """Stores statistics under `key`, atomically."""
+        self._save(key, n=np.asarray(stats.n), mean=stats.mean, root=stats.root)
+
+    def load_features(self, key: str, num: int, dim: int) -> np.ndarray | None:
+        """Returns the features [num, dim] stored under `key`, or None if there are none to be trusted."""
+        found = self._load(key, "features")
+        return found[0] if found is not None and found[0].shape == (num, dim) else None
+
+    def save_features(self, key: str, features: np.ndarray) -> None:
+        """Stores features [num, dim] under `key`, atomically."""
+        self._save(key, features=features)
+
+    def _load(self, key: str, *names: str) -> list[np.ndarray] | None:
+        try:
+            # Members of a zip carry a checksum, which reading verifies.
+            with self._path(key).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return [arrays[name] for name in names]
+        except Exception:  # A damaged archive raises nearly anything; whatever it is, the remedy is the same.
+            return None
+
+    def _save(self, key: str, **arrays: np.ndarray) -> None:
         with suppress(RunError), atomic_file(self._path(key)) as file:
-            np.savez(file, n=stats.n, mean=stats.mean, root=stats.root)
+            np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.npz"
 
 
 def statistics_key(
-    *, content_hash: str, indices: np.ndarray, orientation: str, network: str, network_sha256: str
+    *,
+    content_hash: str,
+    indices: np.ndarray,
+    orientation: str,
+    network: str,
+    network_sha256: str,
+    precision: str,
+    kind: str = "statistics",
 ) -> str:
-    """Returns the name of some statistics: a hash of everything that they depend on."""
+    """Returns the name of some statistics: a hash of everything that they depend on.
+
+    Args:
+        content_hash: of the image set.
+        indices: which of its images.
+        orientation: how they are turned.
+        network: that took the features.
+        network_sha256: of its weights.
+        precision: of its convolutions.
+        kind: "statistics" or "features".
+    """
     facts: dict[str, Any] = {
         "schema": _SCHEMA_VERSION,
         "content_hash": content_hash,
@@ -77,5 +96,7 @@ def statistics_key(
         "orientation": orientation,
         "network": network,
         "network_sha256": network_sha256,
+        "precision": precision,
+        "kind": kind,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
