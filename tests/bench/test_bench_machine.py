@@ -7,6 +7,7 @@ import sys
 import torch
 
 from stylegraft.bench import machine
+from stylegraft.runtime import precision
 
 
 def test_rates_are_measured():
@@ -38,3 +39,10 @@ def test_bf16_pays_where_it_is_measured_faster(monkeypatch):
     assert not machine.bf16_pays({"gemm_fp32_gflops": 100.0, "gemm_bf16_gflops": 149.0})
     monkeypatch.setattr(machine, "has_bf16_units", lambda device: True)
     assert machine.bf16_pays({"gemm_fp32_gflops": 100.0, "gemm_bf16_gflops": 90.0})
+
+
+def test_precision_is_what_is_asked_for_or_the_processors_own(monkeypatch):
+    assert [machine.resolved_precision(asked) for asked in ("fp32", "bf16")] == ["fp32", "bf16"]
+    for has_units, expected in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(precision, "has_bf16_units", lambda device, answer=has_units: answer)
+        assert machine.resolved_precision("auto") == expected

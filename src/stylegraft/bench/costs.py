@@ -12,10 +12,14 @@ At the yardstick's settings this gives 1.40 GFLOP to sample an image and 18.7 GF
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
 from stylegraft.networks.config import DiscriminatorConfig, GeneratorConfig, MappingConfig
+from stylegraft.networks.stylegan1 import config as stylegan1
+
+Resample = Literal["none", "up", "down"]
 
 YARDSTICK_SAMPLE_GFLOP = 1.40
 YARDSTICK_TRAINING_GFLOP = 18.7
@@ -28,16 +32,32 @@ class LayerCost:
     Attributes:
         name: block and layer, such as "b32.conv0".
         kind: "conv" counts towards the nominal cost, "dense" does not.
-        macs: multiply-adds an image.
-        weights: parameters of the layer's kernel, without its bias.
-        outputs: numbers an image that the layer hands on (at the size it is counted at).
+        c_in: feature maps, or numbers of a dense layer, that go in.
+        c_out: those that come out.
+        kernel: side of the kernel, px; 1 of a dense layer.
+        height: rows that the product is counted at; 1 of a dense layer.
+        width: columns likewise.
+        resample: "up": the result has twice the counted size, "down": what goes in has.
     """
 
     name: str
     kind: Literal["conv", "dense"]
-    macs: int
-    weights: int
-    outputs: int
+    c_in: int
+    c_out: int
+    kernel: int = 1
+    height: int = 1
+    width: int = 1
+    resample: Resample = "none"
+
+    @property
+    def weights(self) -> int:
+        """Parameters of the layer's kernel, without its bias."""
+        return self.c_in * self.c_out * self.kernel**2
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds an image."""
+        return self.weights * self.height * self.width
 
 
 @dataclass(frozen=True)
@@ -55,13 +75,14 @@ class TrainingTerm:
     discriminator_passes: float
 
 
-def _conv(name: str, c_in: int, c_out: int, kernel: int, height: int, width: int) -> LayerCost:
-    weights = c_in * c_out * kernel**2
-    return LayerCost(name, "conv", weights * height * width, weights, c_out * height * width)
+def _conv(
+    name: str, c_in: int, c_out: int, kernel: int, height: int, width: int, resample: Resample = "none"
+) -> LayerCost:
+    return LayerCost(name, "conv", c_in, c_out, kernel, height, width, resample)
 
 
 def _dense(name: str, inputs: int, outputs: int) -> LayerCost:
-    return LayerCost(name, "dense", inputs * outputs, inputs * outputs, outputs)
+    return LayerCost(name, "dense", inputs, outputs)
 
 
 def mapping_layers(config: MappingConfig) -> list[LayerCost]:
@@ -86,14 +107,41 @@ def generator_layers(config: GeneratorConfig) -> list[LayerCost]:
         if index:
             c_in = config.channels[index - 1]
             layers.append(_dense(f"{block}.conv0.affine", w_dim, c_in))
-            layers.append(_conv(f"{block}.conv0", c_in, c_out, 3, height // 2, width // 2))
+            layers.append(_conv(f"{block}.conv0", c_in, c_out, 3, height // 2, width // 2, "up"))
             if config.architecture == "resnet":
-                layers.append(_conv(f"{block}.skip", c_in, c_out, 1, height // 2, width // 2))
+                layers.append(_conv(f"{block}.skip", c_in, c_out, 1, height // 2, width // 2, "up"))
         layers.append(_dense(f"{block}.conv1.affine", w_dim, c_out))
         layers.append(_conv(f"{block}.conv1", c_out, c_out, 3, height, width))
         if config.architecture == "skip" or index == len(config.channels) - 1:
             layers.append(_dense(f"{block}.torgb.affine", w_dim, c_out))
             layers.append(_conv(f"{block}.torgb", c_out, config.img_channels, 1, height, width))
+    return layers
+
+
+def stylegan1_generator_layers(config: stylegan1.GeneratorConfig) -> list[LayerCost]:
+    """Returns every layer of one forward pass over one image of a grown StyleGAN v1, mapping first."""
+    mapping = config.mapping
+    hidden = mapping.layer_features or mapping.w_dim
+    widths = [
+        mapping.z_dim * (2 if mapping.c_dim else 1),
+        *[hidden] * (mapping.num_layers - 1),
+        mapping.w_dim,
+    ]
+    layers = [
+        _dense(f"mapping.fc{index}", inputs, outputs)
+        for index, (inputs, outputs) in enumerate(itertools.pairwise(widths))
+    ]
+    for index, (block, c_out) in enumerate(zip(config.block_names, config.channels)):
+        height, width = config.base_height << index, config.base_width << index
+        layers.append(_dense(f"{block}.layer0.affine", mapping.w_dim, 2 * c_out))
+        if index:
+            c_in = config.channels[index - 1]
+            layers.append(_conv(f"{block}.layer0", c_in, c_out, 3, height // 2, width // 2, "up"))
+        layers.append(_dense(f"{block}.layer1.affine", mapping.w_dim, 2 * c_out))
+        layers.append(_conv(f"{block}.layer1", c_out, c_out, 3, height, width))
+    layers.append(
+        _conv("torgb", config.channels[-1], config.img_channels, 1, config.img_height, config.img_width)
+    )
     return layers
 
 
@@ -109,14 +157,15 @@ def discriminator_layers(config: DiscriminatorConfig) -> list[LayerCost]:
         if index:
             c_out = config.channels[index - 1]
             layers.append(_conv(f"{block}.conv0", c_in, c_in, 3, height, width))
-            layers.append(_conv(f"{block}.conv1", c_in, c_out, 3, height // 2, width // 2))
+            layers.append(_conv(f"{block}.conv1", c_in, c_out, 3, height // 2, width // 2, "down"))
             if config.architecture == "resnet":
-                layers.append(_conv(f"{block}.skip", c_in, c_out, 1, height // 2, width // 2))
+                layers.append(_conv(f"{block}.skip", c_in, c_out, 1, height // 2, width // 2, "down"))
             continue
-        logits = config.mapping.w_dim if config.mapping else 1
+        logits = config.mapping.w_dim if config.mapping else config.class_outputs or 1
+        fc_features = config.fc_features or c_in
         layers.append(_conv(f"{block}.conv", c_in + config.mbstd_num_channels, c_in, 3, height, width))
-        layers.append(_dense(f"{block}.fc", c_in * height * width, c_in))
-        layers.append(_dense(f"{block}.out", c_in, logits))
+        layers.append(_dense(f"{block}.fc", c_in * height * width, fc_features))
+        layers.append(_dense(f"{block}.out", fc_features, logits))
     return layers + (mapping_layers(config.mapping) if config.mapping else [])
 
 
@@ -153,8 +202,10 @@ def nominal_flop(layers: list[LayerCost]) -> float:
     return 2.0 * sum(layer.macs for layer in layers if layer.kind == "conv")
 
 
-def sample_flop(generator: GeneratorConfig) -> float:
+def sample_flop(generator: GeneratorConfig | stylegan1.GeneratorConfig) -> float:
     """Returns the nominal FLOP of sampling one image."""
+    if isinstance(generator, stylegan1.GeneratorConfig):
+        return nominal_flop(stylegan1_generator_layers(generator))
     return nominal_flop(generator_layers(generator))
 
 

@@ -11,11 +11,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from stylegraft.runtime.precision import has_bf16_units
+from stylegraft.runtime.precision import Precision, compute_dtype, has_bf16_units
 
 GEMM_SIZE = 2048
 BF16_UNITS_RATIO = 1.5
@@ -32,7 +32,7 @@ def gemm_rate(dtype: torch.dtype, size: int = GEMM_SIZE, repeats: int = 7) -> fl
     """
     a = torch.rand(size, size).to(dtype)
     b = torch.rand(size, size).to(dtype)
-    seconds = _median_seconds(lambda: torch.mm(a, b), repeats)
+    seconds = median_seconds(lambda: torch.mm(a, b), repeats)
     return 2 * size**3 / seconds / 1e9
 
 
@@ -45,7 +45,7 @@ def copy_rate(size_mb: int = 256, repeats: int = 7) -> float:
     """
     source = torch.ones(size_mb * 250_000)
     target = torch.empty_like(source)
-    seconds = _median_seconds(lambda: target.copy_(source), repeats)
+    seconds = median_seconds(lambda: target.copy_(source), repeats)
     return 2 * size_mb / 1e3 / seconds
 
 
@@ -66,6 +66,23 @@ def bf16_pays(rates: dict[str, float]) -> bool:
     """
     measured = rates["gemm_bf16_gflops"] >= BF16_UNITS_RATIO * rates["gemm_fp32_gflops"]
     return measured or has_bf16_units(torch.device("cpu"))
+
+
+def resolved_precision(asked: Precision) -> Literal["fp32", "bf16"]:
+    """Returns the number type that training would take on this processor: what is asked for, or its own."""
+    return "bf16" if compute_dtype(asked, torch.device("cpu")) == torch.bfloat16 else "fp32"
+
+
+def median_seconds(run: Callable[[], object], repeats: int) -> float:
+    """Returns the median time of a call, in seconds, after two warm ones."""
+    run()
+    run()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
 
 
 def describe_machine() -> dict[str, Any]:
@@ -106,17 +123,6 @@ def peak_memory_mb() -> float:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
-
-
-def _median_seconds(run: Callable[[], object], repeats: int) -> float:
-    run()
-    run()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def _proc_lines(path: str) -> list[str]:

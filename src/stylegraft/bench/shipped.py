@@ -20,6 +20,7 @@ from stylegraft.training.step import StepContext, train_step
 def run_config(settings: YardstickSettings, precision: Literal["fp32", "bf16"]) -> RunConfig:
     """Returns a run with the yardstick's sizes and schedules: the same work, done the project's way."""
     network = {
+        "family": "stylegan2",
         "img_height": settings.resolution_px,
         "img_width": settings.resolution_px,
         "channels": settings.channels,

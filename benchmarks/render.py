@@ -1,0 +1,46 @@
+"""Puts the newest results into the documentation: tables between `<!-- NAME -->` and `<!-- end -->`.
+
+    python benchmarks/render.py
+
+Reads `results/*.json` of the benchmarks below and rewrites the pages; what has no result stays as it is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import busy_neighbour
+import kernels
+import roofline
+import scaling
+
+from stylegraft.bench.markdown import fill
+from stylegraft.bench.results import newest_result
+from stylegraft.errors import InputError
+from stylegraft.files import write_text
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("performance.md", "scaling.md")
+BENCHMARKS = {
+    "roofline": roofline,
+    "kernels": kernels,
+    "busy_neighbour": busy_neighbour,
+    "scaling": scaling,
+}
+
+
+def main() -> None:
+    parts: dict[str, str] = {}
+    for name, benchmark in BENCHMARKS.items():
+        try:
+            parts |= benchmark.tables(newest_result(ROOT / "benchmarks" / "results", name))
+        except InputError as error:
+            print(error)
+    for page in PAGES:
+        path = ROOT / "docs" / page
+        write_text(path, fill(path.read_text(encoding="utf-8"), parts))
+        print(f"written: {path}")
+
+
+if __name__ == "__main__":
+    main()

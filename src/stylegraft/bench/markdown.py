@@ -1,0 +1,48 @@
+"""Tables for the documentation, made from results so that no figure in it is typed by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from stylegraft.errors import InputError
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a Markdown table; the first column is text, the others are numbers, to the right.
+
+    Args:
+        header: titles of the columns.
+        rows: cells, as many as titles in each.
+    """
+    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def number(value: float | None) -> str:
+    """Returns three digits, or all of a longer whole number; nothing for None."""
+    if value is None:
+        return ""
+    if value >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def fill(text: str, parts: Mapping[str, str]) -> str:
+    """Returns a page with its generated parts made anew.
+
+    A part stands between the lines `<!-- NAME -->` and `<!-- end -->`; parts that are not given stay.
+
+    Raises:
+        InputError: a part of the page has no end.
+    """
+
+    def replaced(match: re.Match[str]) -> str:
+        name, old = match[1], match[2]
+        if old is None:
+            raise InputError(f"<!-- {name} -->: expected a line <!-- end --> after it, found none. Add it.")
+        return f"<!-- {name} -->\n{parts[name]}\n<!-- end -->" if name in parts else match[0]
+
+    return re.sub(
+        r"^<!-- (?!end -->)([\w-]+) -->$(?:(.*?)^<!-- end -->$)?", replaced, text, flags=re.M | re.S
+    )
