@@ -12,6 +12,8 @@ import pytest
 from stylegraft.errors import InputError, RunError
 from stylegraft.files import (
     atomic_file,
+    atomic_folder,
+    check_free,
     make_folder,
     safe_member_name,
     sha256_file,
@@ -88,6 +90,83 @@ def test_atomic_file_has_ordinary_permissions(tmp_path: Path) -> None:
     (tmp_path / "plain.txt").write_text("x")
     assert (tmp_path / "atomic.txt").stat().st_mode == (tmp_path / "plain.txt").stat().st_mode
     assert (tmp_path / "atomic.txt").read_bytes() == "ä".encode()
+
+
+def test_atomic_folder_is_invisible_until_the_block_ends(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a"
+    for content in ("old", "new"):
+        with atomic_folder(path) as folder:
+            (folder / content).write_text(content)
+            assert path.exists() == (content == "new")
+        assert _names(path) == [content]
+        assert _names(path.parent) == ["a"]
+
+
+@pytest.mark.parametrize(("kind", "raised"), [(OSError, RunError), (KeyboardInterrupt, KeyboardInterrupt)])
+def test_atomic_folder_error_inside_keeps_the_old_one(
+    tmp_path: Path, kind: type[BaseException], raised: type[BaseException]
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "old").touch()
+
+    def write_half() -> NoReturn:
+        with atomic_folder(tmp_path / "a") as folder:
+            (folder / "new").touch()
+            raise kind("No space left")
+
+    with pytest.raises(raised, match="No space left"):
+        write_half()
+    assert _names(tmp_path) == ["a"]
+    assert _names(tmp_path / "a") == ["old"]
+
+
+def test_atomic_folder_that_cannot_be_renamed_keeps_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with atomic_folder(tmp_path / "a") as folder:
+        (folder / "old").touch()
+    rename = Path.rename
+
+    def fail_for_the_new_one(self: Path, target: Path) -> Path:
+        if self.suffix == ".tmp":
+            raise PermissionError("in use")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_for_the_new_one)
+    with pytest.raises(RunError, match="in use"), atomic_folder(tmp_path / "a"):
+        pass
+    assert _names(tmp_path) == ["a"]
+    assert _names(tmp_path / "a") == ["old"]
+
+
+def test_check_free_lets_pass_what_costs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "card").touch()
+    (tmp_path / "file").touch()
+    check_free(tmp_path / "nothing", overwrite=False)
+    check_free(tmp_path / "empty", overwrite=False, own_names=("card",))
+    check_free(tmp_path / "ours", overwrite=True, own_names=("card", "more"))
+    check_free(tmp_path / "file", overwrite=True)
+
+
+def test_check_free_refuses_what_would_be_lost(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "card").touch()
+    (tmp_path / "mixed").mkdir()
+    for name in ("card", "photo"):
+        (tmp_path / "mixed" / name).touch()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"got a folder in use.*give --overwrite"):
+        check_free(tmp_path / "ours", overwrite=False, own_names=("card",))
+    with pytest.raises(InputError, match=r"a folder that holds photo in use\. Choose another\."):
+        check_free(tmp_path / "mixed", overwrite=True, own_names=("card",))
+    with pytest.raises(InputError, match=r"got a file in use\. Choose another, or give --overwrite"):
+        check_free(tmp_path / "file", overwrite=False)
+    with pytest.raises(InputError, match=r"got a file in use\. Choose another\."):
+        check_free(tmp_path / "file", overwrite=True, own_names=("card",))
+    with pytest.raises(InputError, match="a folder that holds card in use"):
+        check_free(tmp_path / "ours", overwrite=True)
 
 
 def test_sha256_file_reads_past_one_chunk(tmp_path: Path) -> None:

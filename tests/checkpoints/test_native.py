@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from stylegraft.checkpoints import native
+from stylegraft.checkpoints import native, tensor_files
 from stylegraft.checkpoints.native import (
     CARD_NAME,
     NETWORKS_NAME,
@@ -171,12 +171,12 @@ def test_flipped_byte_is_noticed_wherever_it_is(tmp_path, name):
 def test_full_disk_leaves_the_older_checkpoint_and_nothing_else(tmp_path, monkeypatch):
     write_checkpoint(tmp_path / "a", checkpoint(1.0))
 
-    def full(tensors: object, path: Path) -> None:
+    def full(tensors: object, path: Path, metadata: object) -> None:
         Path(path).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(native, "save_file", full)
-    with pytest.raises(RunError, match=r"cannot write checkpoint .*No space left.*Check free space"):
+    monkeypatch.setattr(tensor_files, "save_file", full)
+    with pytest.raises(RunError, match=r"cannot write .*No space left.*Check free space"):
         write_checkpoint(tmp_path / "a", checkpoint(2.0))
     assert names_in(tmp_path) == ["a"]
     assert read_checkpoint(tmp_path / "a").networks["D.out"].tolist() == [1, 1]
@@ -191,5 +191,5 @@ def test_newer_checkpoint_of_the_same_name_replaces_the_older(tmp_path):
 
 def test_checkpoint_under_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="cannot write checkpoint"):
+    with pytest.raises(RunError, match="cannot write"):
         write_checkpoint(tmp_path / "file" / "a", checkpoint())
