@@ -54,6 +54,8 @@ def test_unknown_name_is_an_attribute_error() -> None:
         "stylegraft.errors",
         "stylegraft.files",
         "stylegraft.networks.config",
+        "stylegraft.networks.families",
+        "stylegraft.networks.stylegan1",
         "stylegraft.augment.config",
         "stylegraft.data.config",
         "stylegraft.training.config",

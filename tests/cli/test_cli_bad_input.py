@@ -6,7 +6,6 @@ import io
 import json
 import os
 import pickle
-import runpy
 import shutil
 import struct
 import time
@@ -17,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hostile.corpus import FILES
+from hostile.opcodes import CANARY, CODE
 from PIL import Image
 
 from stylegraft.checkpoints.native import read_checkpoint, write_checkpoint
 
-HOSTILE = runpy.run_path(str(Path(__file__).parents[1] / "checkpoints" / "hostile_files.py"))
-FILES, CANARY, CODE = HOSTILE["FILES"], HOSTILE["CANARY"], HOSTILE["CODE"]
 OFFICIAL = Path(__file__).parents[1] / "reference" / "nvidia_pytorch" / "sg2ada_uncond_skip_r32.pkl"
 PLACEHOLDER = b"# module source removed: placeholder text, never executed\n"  # where the published code was
 

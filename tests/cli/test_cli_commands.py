@@ -167,31 +167,3 @@ def test_inspect_of_other_files_is_one_line(run_cli: Run, tmp_path: Path, name: 
     assert done.code == 2
     assert name in done.err
     assert done.err.count("\n") == 1
-
-
-def test_evaluate_reads_images_as_the_run_did(run_cli: Run, class_run: Path, image_zip: Path) -> None:
-    # The images are 20 x 16 px and the model makes 16 x 16: without the run's --fit pad they would not fit.
-    words = ["--num", 8, "--holdout", 0, "--first-seed", 3, "--json"]
-    done = run_cli("evaluate", class_run, image_zip, *words)
-    assert done.code == 0, done.err
-    result = json.loads(done.out)
-    assert result["metric"] == "FD-EffLite0"
-    assert result["distances"]["train"]["value"] > 0
-    assert result["distances"]["train"]["num_fake"] == 8
-    assert result["settings"]["mirror"] is True
-    assert result["settings"]["seed"] == 3
-
-
-def test_evaluate_asks_how_to_fit_other_shapes(run_cli: Run, plain_checkpoint: Path, image_zip: Path) -> None:
-    done = run_cli("evaluate", plain_checkpoint, image_zip)
-    assert done.code == 2
-    assert "--fit" in done.err
-
-
-def test_evaluate_prints_distances_and_floor(run_cli: Run, plain_checkpoint: Path, image_zip: Path) -> None:
-    words = ["--num", 4, "--fit", "crop", "--labels", "none", "--holdout", 0.5]
-    done = run_cli("evaluate", plain_checkpoint, image_zip, *words)
-    assert done.code == 0, done.err
-    assert "FD-EffLite0" in done.out
-    assert "to training images" in done.out
-    assert "4 generated" in done.out

@@ -185,8 +185,8 @@ def test_from_a_run_copies_all_networks_with_the_defaults_of_transfer(
     assert done.code == 0, done.err
     start = checkpoint_tensors(finished, "kimg-000000.100")
     tensors = {name: tensor for name, tensor in start.items() if name.split(".")[0] in ("G", "G_ema", "D")}
-    copied = f"G from G, G_ema from G_ema, D from D; {len(tensors)} tensors read, none left over"
-    assert f"source     {copied}\n" in done.err
+    copied = f"G from G, G_ema from G_ema, D from D; {len(tensors)} tensors read"
+    assert f"source     {copied}, none left over, none missing\n" in done.err
     config = settings(run)
     assert (config["ada"]["kimg"], config["ema_rampup"]) == (100, 0)
     assert config["generator"]["channels"] == [8, 8, 4]

@@ -12,6 +12,7 @@ from stylegraft.data.config import DataConfig
 from stylegraft.errors import InputError
 
 _NUM_DISTANCES = 5  # the newest ones are shown; the log holds all
+_NUM_TENSORS = 8  # of those that have no counterpart here, the first are named; --json names all
 
 
 def inspect(
@@ -39,19 +40,32 @@ def inspect(
     for name, rows in sections.items():
         if name == "settings":  # networks and transforms fill pages; --json and config.json have them
             rows = {field: value for field, value in rows.items() if not isinstance(value, dict)}
+        elif name == "load_report":
+            rows = _report_rows(rows)
         print()
         print_table(name.replace("_", " "), rows)
+
+
+def _report_rows(report: dict[str, list[str]]) -> dict[str, str]:
+    """How many tensors were taken over, and by name those that were not."""
+    rows = {}
+    for label, names in report.items():
+        shown = names[:_NUM_TENSORS] if label in ("left_over", "missing") else []
+        more = ["..."] if 0 < len(shown) < len(names) else []
+        rows[label] = f"{len(names):,}" + (f": {', '.join(shown + more)}" if shown else "")
+    return {"tensors " + label.replace("_", " "): text for label, text in rows.items()}
 
 
 def describe_path(source: Path, reading: DataConfig) -> dict[str, Any]:
     """Returns the JSON-ready facts on a run, a checkpoint or an image set; `kind` says which it is.
 
-    A folder with config.json and checkpoints/ is a run, one with checkpoint.json a checkpoint, any other
-    folder and any zip an image set, any other file a checkpoint.
+    A folder with config.json and checkpoints/ is a run, one with checkpoint.json or with config.json and
+    model.safetensors a checkpoint, any other folder and any zip an image set, any other file a checkpoint.
 
     Raises:
         InputError: there is nothing under that name, or it can be read as none of the three.
     """
+    from stylegraft.checkpoints.hub.folder import is_hub_folder
     from stylegraft.checkpoints.native import CARD_NAME
     from stylegraft.checkpoints.run_folder import is_run_folder
 
@@ -59,10 +73,12 @@ def describe_path(source: Path, reading: DataConfig) -> dict[str, Any]:
         raise InputError(f"{source}: no such file or folder. Check the path.")
     if is_run_folder(source):
         return _describe_run(source)
-    if (source / CARD_NAME).is_file() or (source.is_file() and source.suffix.lower() != ".zip"):
+    is_checkpoint_folder = (source / CARD_NAME).is_file() or is_hub_folder(source)
+    if is_checkpoint_folder or (source.is_file() and source.suffix.lower() != ".zip"):
         from stylegraft.model import load
 
-        return {"kind": "checkpoint", **load(source, device="cpu").info}
+        info = load(source, device="cpu").info
+        return {"kind": "checkpoint", "format": info["format"], **info}
     from stylegraft.data import open_image_set
 
     return open_image_set(source, reading).summary()

@@ -20,6 +20,8 @@ COMMANDS = {
     "train": "trains a generator on a folder or zip of images, or resumes a run",
     "generate": "writes images of a trained generator, with a manifest",
     "evaluate": "measures how close generated images are to real ones",
+    "convert": "writes a trained network as a checkpoint folder, ONNX, rosinality .pt or for the hub",
+    "bench": "measures this machine, and says what training and sampling take on it",
     "inspect": "says what a run, a checkpoint or an image set is",
 }
 
@@ -37,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    # OpenMP's threads sleep until their next work. Spinning saves nothing that could be measured, and beside
+    # another busy process it costs a multiple of what that one uses. Read when torch loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]

@@ -44,7 +44,7 @@ def train(
         training: what is trained, and for how long
         images: how the images are read
         out: the new run's folder
-        source: trained networks to start from: a run, a checkpoint folder or an official .pkl; they decide
+        source: trained networks to start from: a run, a checkpoint folder or a public file; they decide
             the architecture, and augmentation and averaging take the defaults of transfer learning
         resume: the folder of a run to go on with; it keeps its settings, --kimg and --minutes set a new total
     """
@@ -121,13 +121,17 @@ def print_outcome(console: Console, folder: Path, outcome: str) -> None:
 
 def make_evaluator(images: ImageSet, split: Split) -> MeasuredEvaluator:
     """The distance of training: FD-EffLite0 to the held-out images, or to all where none are held out."""
+    from stylegraft.evaluation.copy_watch import CopyWatch
     from stylegraft.evaluation.distance import DistanceEvaluator
+    from stylegraft.features.registry import feature_network
+    from stylegraft.metrics.settings import FD_EFFLITE0
     from stylegraft.training.run import MeasuredEvaluator
 
-    evaluator = DistanceEvaluator(
-        images, split.train_indices, split.holdout_indices, mirror=images.config.mirror, max_real=1000
-    )
-    return MeasuredEvaluator(evaluator, evaluator.seconds_per_image())
+    mirror, network = images.config.mirror, feature_network(FD_EFFLITE0.feature_network)
+    sides = split.train_indices, split.holdout_indices
+    evaluator = DistanceEvaluator(images, *sides, mirror=mirror, network=network, max_real=1000)
+    watch = CopyWatch(images, *sides, network, mirror=mirror)
+    return MeasuredEvaluator(evaluator, evaluator.seconds_per_image(), watch)
 
 
 def _refuse_changes(options: TrainOptions, images: DataConfig) -> None:

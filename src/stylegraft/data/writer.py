@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import tempfile
 import zipfile
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from stylegraft.errors import InputError, RunError
 from stylegraft.files import atomic_file, safe_member_name
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_MAX_THREADS = 8
 
 
 def official_name(index: int) -> str:
@@ -72,7 +76,7 @@ def _files(
     written: list[str] = []
     seen = {LABEL_FILE, *extra_files}
     planned = iter(names) if names is not None else map(official_name, count())
-    for image in images:
+    for png in _encoded(images):
         name = next(planned, None)
         if name is None:
             raise ValueError(f"write_image_set: more images than the {len(written)} names")
@@ -80,7 +84,7 @@ def _files(
             raise ValueError(f"write_image_set: the name {name!r} is given twice")
         seen.add(name)
         written.append(name)
-        yield name, _png(image)
+        yield name, png
     if names is not None and len(names) != len(written):
         raise ValueError(f"write_image_set: {len(written)} images for {len(names)} names")
     if labels is not None and len(labels) != len(written):
@@ -88,6 +92,19 @@ def _files(
     yield LABEL_FILE, label_file_text(written, labels, class_names).encode()
     for name, data in extra_files.items():
         yield safe_member_name(name, path), data
+
+
+def _encoded(images: Iterable[np.ndarray]) -> Iterator[bytes]:
+    """Yields the images as PNG in their order, encoded by threads (zlib lets go of the interpreter)."""
+    num_threads = min(_MAX_THREADS, os.cpu_count() or 1)
+    coming: deque[Future[bytes]] = deque()
+    with ThreadPoolExecutor(num_threads) as pool:
+        for image in images:
+            coming.append(pool.submit(_png, image))
+            if len(coming) > 2 * num_threads:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
 
 
 def _png(image: np.ndarray) -> bytes:

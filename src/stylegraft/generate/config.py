@@ -31,7 +31,7 @@ class GenerateConfig(Config):
         description="truncation: 1 is the full variety, less is safer, 0 the average image",
     )
     cutoff: int | None = Field(
-        default=None, ge=0, description="truncate the first so many layers only; None: all"
+        default=None, ge=0, description="truncate the first so many layers only; None: as published"
     )
     classes: str | None = Field(
         default=None,

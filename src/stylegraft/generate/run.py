@@ -110,8 +110,8 @@ def _pictures(
 ) -> Iterator[NDArray[np.uint8]]:
     """Yields the images, uint8 [H, W, C], in order.
 
-    The model works on the next batch in a thread while the caller encodes and stores this one, for torch
-    and zlib both let go of the interpreter.
+    The model works on the next batch in a thread while this one is encoded, in threads of the writer's, and
+    stored, for torch and zlib both let go of the interpreter.
     """
 
     def sample(chunk: Sequence[PlannedImage]) -> NDArray[np.uint8]:

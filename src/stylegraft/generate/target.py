@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stylegraft.errors import InputError, RunError
-from stylegraft.files import make_folder
+from stylegraft.files import make_folder, replace_folder
 from stylegraft.generate.manifest import MANIFEST_NAME, is_manifest
 
 
@@ -64,15 +64,7 @@ def _holds_manifest(path: Path) -> bool:
 
 
 def _replace_folder(path: Path, fresh: Path) -> None:
-    """Puts the finished folder in the place of the old one; no system swaps two folders in one step."""
-    old = fresh.with_suffix(".old")
     try:
-        path.rename(old)
-        try:
-            fresh.rename(path)
-        except OSError:
-            old.rename(path)
-            raise
+        replace_folder(path, fresh)
     except OSError as error:
         raise RunError(f"cannot replace {path} (--out): {error.strerror or error}.") from error
-    shutil.rmtree(old, ignore_errors=True)
