@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import torch
 
 import stylegraft
 from stylegraft.bench.costs import sample_flop
+from stylegraft.bench.machine import peak_memory_mb
 from stylegraft.files import write_text
 from stylegraft.model import Model
 from stylegraft.networks.config import channels_per_block
@@ -52,7 +52,7 @@ def write_model(px: int, folder: Path) -> None:
 
 def measure(px: int, folder: Path) -> dict[str, Any]:
     """Opens and samples, in this process."""
-    imported_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    imported_mb = peak_memory_mb()
     start = time.perf_counter()
     model = stylegraft.load(folder)
     load_sec = time.perf_counter() - start
@@ -73,7 +73,7 @@ def measure(px: int, folder: Path) -> dict[str, Any]:
         "gemm_fp32_gflops": statistics.median(rates),
         "fraction_of_gemm": gflop / statistics.median(seconds) / statistics.median(rates),
         "imports_mb": imported_mb,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": peak_memory_mb(),
         "threads": torch.get_num_threads(),
     }
 
