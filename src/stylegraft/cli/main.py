@@ -39,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    # OpenMP's threads sleep until their next work: on a crowded machine, spinning ones keep each other from the
-    # cores. Alone, or beside a single process, it makes no difference that could be measured. Read by torch.
+    # OpenMP's threads sleep until their next work: on a crowded machine, spinning ones keep each other from
+    # the cores. Alone, or beside one process, no difference could be measured. Read when torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
