@@ -4,6 +4,10 @@ Tolerances: a bfloat16 result differs by its last rounding, 2^-8 of the value; f
 up to some thousand products in another order, 1e-5 of the largest.
 """
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -184,6 +188,34 @@ def test_compile_kernels_is_quick_the_second_time():
 
 
 def test_launch_works_without_an_openmp_runtime(monkeypatch):
-    monkeypatch.setattr("stylegraft.ops.kernels.parallel._team", lambda: (None, 0))
+    monkeypatch.setattr("stylegraft.ops.kernels.parallel._team", lambda: (None, 0, 0))
     x, factors = bf16(2, 64, 32, 32), torch.randn(2, 64)
     assert distance(scale_channels(x, factors), x.float() * factors[:, :, None, None]) < BF16
+
+
+def test_kernels_do_all_the_work_with_fewer_threads_than_asked_for():
+    program = (
+        "import torch; from stylegraft.ops.kernels.scale import scale_channels\n"
+        "torch.set_num_threads(4)\n"
+        "x = torch.ones(4, 64, 32, 32, dtype=torch.bfloat16).to(memory_format=torch.channels_last)\n"
+        "print(int((scale_channels(x, torch.full((4, 64), 3.0)) == 3).sum()))\n"
+    )
+    for limit in ({"OMP_THREAD_LIMIT": "1"}, {"OMP_THREAD_LIMIT": "3"}, {"OMP_DYNAMIC": "true"}):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | limit,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert int(done.stdout) == 4 * 64 * 32 * 32
+
+
+def test_kernels_leave_several_threads_to_torch_where_they_have_but_one(monkeypatch):
+    monkeypatch.setattr("stylegraft.ops.kernels.parallel._team", lambda: (None, 0, 0))
+    x = bf16(2, 8, 4, 4)
+    with torch.no_grad():
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+        assert not kernels_fit(x)
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+        assert kernels_fit(x)

@@ -99,7 +99,7 @@ class _Epilogue(torch.autograd.Function):
 @kernel("contract")
 def _forward(address: Any) -> None:
     a = arguments(address)
-    threads, thread = a[0], call_int(a[1]) if a[1] else 0
+    threads, thread = (call_int(a[0]), call_int(a[1])) if a[0] else (1, 0)
     n, pixels, channels = a[2], a[3], a[4]
     x, scale, noise, bias, y = bfloats(a[5]), floats(a[6]), floats(a[7]), floats(a[8]), bfloats(a[9])
     gain, clamp = as_float(a[11]), as_float(a[12])
@@ -116,7 +116,7 @@ def _forward(address: Any) -> None:
 @kernel("reassoc", "contract", "nsz")
 def _backward(address: Any) -> None:
     a = arguments(address)
-    threads, thread = a[0], call_int(a[1]) if a[1] else 0
+    threads, thread = (call_int(a[0]), call_int(a[1])) if a[0] else (1, 0)
     n, pixels, channels = a[2], a[3], a[4]
     grad_y, y, scale, noise, bias = bfloats(a[5]), bfloats(a[6]), floats(a[7]), floats(a[8]), floats(a[9])
     grad_x, grad_scale, grad_bias, grad_noise = bfloats(a[10]), floats(a[11]), floats(a[12]), floats(a[13])

@@ -17,48 +17,60 @@ from typing import Any
 import torch
 
 _RUNTIMES = ("*libgomp*.so*", "*libomp*.dylib", "*libiomp5*.so*")
-_NO_ADDRESS = 0
+_ALONE = 0  # in place of the two addresses
 _WORTH_THREADS = 1 << 15  # torch splits its own elementwise operations from here on
 
 
 @cache
-def _team() -> tuple[Callable[..., None] | None, int]:
-    """Returns GOMP_parallel and the address of omp_get_thread_num of torch's OpenMP runtime."""
+def _team() -> tuple[Callable[..., None] | None, int, int]:
+    """Returns GOMP_parallel of torch's OpenMP runtime, and the addresses of the two questions about a team."""
     home = Path(torch.__file__).parent
     for folder in (home / "lib", home.with_name("torch.libs")):
         for pattern in _RUNTIMES:
             for path in sorted(folder.glob(pattern)):
                 try:
                     library = ctypes.CDLL(str(path))
-                    start, number = library.GOMP_parallel, library.omp_get_thread_num
+                    start = library.GOMP_parallel
+                    count, number = (
+                        ctypes.cast(getattr(library, name), ctypes.c_void_p).value or _ALONE
+                        for name in ("omp_get_num_threads", "omp_get_thread_num")
+                    )
                 except (OSError, AttributeError):
                     continue
                 start.restype = None
                 start.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
-                return start, ctypes.cast(number, ctypes.c_void_p).value or _NO_ADDRESS
-    return None, _NO_ADDRESS
+                return start, count, number
+    return None, _ALONE, _ALONE
 
 
 def launch(kernel: Any, work: int, *values: int | float | torch.Tensor) -> None:
     """Runs a kernel to its end.
 
-    The kernel reads an array of int64: how many threads there are, the address of the function that says
-    which of them it runs on (`memory.call_int`), then `values`: integers, bits of float64, addresses.
+    The kernel reads an array of int64: the addresses of the functions that say how many threads there are and
+    which of them it runs on (`memory.call_int`), or 0 on one thread; then `values`: integers, bits of
+    float64, addresses. It must ask, for OpenMP may start fewer threads than were asked for
+    (OMP_THREAD_LIMIT, OMP_DYNAMIC), and the work of the others would be left undone.
 
     Args:
         kernel: made by `memory.kernel`.
         work: how many values it touches; a few are not worth waking the other threads for.
         values: what it works on. Tensors are dense, and in the memory format that the kernel expects.
     """
-    start, number_of = _team()
+    start, count, number = _team()
     threads = torch.get_num_threads() if start and work >= _WORTH_THREADS else 1
-    words = [threads, number_of, *(_word(value) for value in values)]
+    is_alone = start is None or threads == 1
+    words = [_ALONE, _ALONE] if is_alone else [count, number]
+    words += [_word(value) for value in values]
     array = (ctypes.c_int64 * len(words))(*words)
-    if start is None or threads == 1:
-        array[0], array[1] = 1, _NO_ADDRESS
+    if start is None or is_alone:
         kernel.ctypes(ctypes.addressof(array))
     else:
         start(kernel.address, ctypes.addressof(array), threads, 0)
+
+
+def can_share() -> bool:
+    """Returns whether kernels run on as many threads as torch does."""
+    return _team()[0] is not None or torch.get_num_threads() == 1
 
 
 def _word(value: int | float | torch.Tensor) -> int:

@@ -43,7 +43,7 @@ class _Scale(torch.autograd.Function):
 @kernel()
 def _forward(address: Any) -> None:
     a = arguments(address)
-    threads, thread = a[0], call_int(a[1]) if a[1] else 0
+    threads, thread = (call_int(a[0]), call_int(a[1])) if a[0] else (1, 0)
     n, pixels, channels = a[2], a[3], a[4]
     x, factors, y = bfloats(a[5]), floats(a[6]), bfloats(a[7])
     for row in range(n * pixels * thread // threads, n * pixels * (thread + 1) // threads):
@@ -55,7 +55,7 @@ def _forward(address: Any) -> None:
 @kernel("reassoc", "contract", "nsz")
 def _backward(address: Any) -> None:
     a = arguments(address)
-    threads, thread = a[0], call_int(a[1]) if a[1] else 0
+    threads, thread = (call_int(a[0]), call_int(a[1])) if a[0] else (1, 0)
     n, pixels, channels = a[2], a[3], a[4]
     x, factors, grad_y = bfloats(a[5]), floats(a[6]), bfloats(a[7])
     grad_x, grad_factors = bfloats(a[8]), floats(a[9])

@@ -45,7 +45,7 @@ def spread(x: Tensor, taps: Tensor, padding: tuple[int, int], size: tuple[int, i
 @kernel("contract")
 def _spread(address: Any) -> None:
     a = arguments(address)
-    threads, thread = a[0], call_int(a[1]) if a[1] else 0
+    threads, thread = (call_int(a[0]), call_int(a[1])) if a[0] else (1, 0)
     n, channels, height, width, out_height, out_width = a[2], a[3], a[4], a[5], a[6], a[7]
     pad_y, pad_x = a[8], a[9]
     x, taps, y = bfloats(a[10]), floats(a[11]), bfloats(a[12])

@@ -10,6 +10,8 @@ from contextvars import ContextVar
 
 import torch
 
+from stylegraft.ops.kernels.parallel import can_share
+
 _first_order = ContextVar("first_order", default=False)
 
 
@@ -29,7 +31,8 @@ def first_order(holds: bool = True) -> Iterator[None]:
 def kernels_fit(x: torch.Tensor) -> bool:
     """Returns whether kernels may work on `x`: bfloat16 [N, C, H, W] in channels_last on a CPU, used here.
 
-    Without gradients they always may; else only within `first_order`.
+    Without gradients they always may; else only within `first_order`. Not where they would have to do on one
+    thread what torch does on several.
     """
     return (
         x.dtype == torch.bfloat16
@@ -37,6 +40,7 @@ def kernels_fit(x: torch.Tensor) -> bool:
         and x.ndim == 4
         and x.is_contiguous(memory_format=torch.channels_last)
         and (_first_order.get() or not torch.is_grad_enabled())
+        and can_share()
     )
 
 

@@ -61,7 +61,7 @@ class _ToImage(torch.autograd.Function):
 @kernel("reassoc", "contract", "nsz")
 def _forward(address: Any) -> None:
     a = arguments(address)
-    threads, thread = a[0], call_int(a[1]) if a[1] else 0
+    threads, thread = (call_int(a[0]), call_int(a[1])) if a[0] else (1, 0)
     n, pixels, channels, image_channels = a[2], a[3], a[4], a[5]
     x, weights, y = bfloats(a[6]), floats(a[7]), floats(a[8])
     for row in range(n * pixels * thread // threads, n * pixels * (thread + 1) // threads):
@@ -77,7 +77,7 @@ def _forward(address: Any) -> None:
 @kernel("reassoc", "contract", "nsz")
 def _backward(address: Any) -> None:
     a = arguments(address)
-    threads, thread = a[0], call_int(a[1]) if a[1] else 0
+    threads, thread = (call_int(a[0]), call_int(a[1])) if a[0] else (1, 0)
     n, pixels, channels, image_channels = a[2], a[3], a[4], a[5]
     x, weights, grad_y = bfloats(a[6]), floats(a[7]), floats(a[8])
     grad_x, grad_weights, sums = bfloats(a[9]), floats(a[10]), floats(a[11])
