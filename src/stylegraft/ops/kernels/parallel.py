@@ -23,7 +23,7 @@ _WORTH_THREADS = 1 << 15  # torch splits its own elementwise operations from her
 
 @cache
 def _team() -> tuple[Callable[..., None] | None, int, int]:
-    """Returns GOMP_parallel of torch's OpenMP runtime, and the addresses of the two questions about a team."""
+    """Returns GOMP_parallel of torch's OpenMP runtime and where it answers: how many threads, which one."""
     home = Path(torch.__file__).parent
     for folder in (home / "lib", home.with_name("torch.libs")):
         for pattern in _RUNTIMES:
