@@ -231,3 +231,30 @@ def test_second_divergence_ends_the_run(make_loop, monkeypatch):
     with pytest.raises(DivergenceError, match=r"again after a rollback. The last good checkpoint is"):
         loop.run()
     assert len(watcher.notes) == 1
+
+
+@pytest.mark.parametrize("share", [0.08, None])
+def test_distances_beyond_their_share_of_the_time_are_left_out(make_loop, monkeypatch, share):
+    clock = [100.0]
+    monkeypatch.setattr(loop_module.time, "monotonic", lambda: clock[0])
+    loop, watcher = make_loop([1.0] * 300, total_kimg=1.6, eval_ticks=1, eval_share=share)
+
+    def quick_step(state, context) -> None:
+        state.step += 1
+        state.num_images += 8
+        clock[0] += 1.0
+
+    def slow_distance(sample, num) -> Value:
+        clock[0] += 6.0
+        return Value(1.0)
+
+    monkeypatch.setattr(loop_module, "train_step", quick_step)
+    loop.evaluator = slow_distance
+    loop.run()
+    count = sum("distance" in record for record in watcher.records)
+    if share is None:
+        assert count == 101
+    else:
+        # 200 seconds of steps allow for 10 % of all seconds, and for one distance more at either end.
+        assert 3 <= count <= 6
+        assert loop.state.eval_sec == 6.0 * (count - 1)

@@ -191,6 +191,10 @@ class RunConfig(Config):
     tick_steps: int = Field(default=16, ge=1, description="steps between two log lines")
     eval_ticks: int = Field(default=0, ge=0, description="ticks between two distances; 0: never")
     eval_fakes: int = Field(default=0, ge=0, description="generated images a distance")
+    eval_share: float | None = Field(
+        default=None,
+        description="share of the time for distances; what is beyond is left out; None: nothing",
+    )
     early_stop_kimg: float | None = Field(
         default=None, gt=0, description="stop after so long without a better distance; None: never"
     )

@@ -129,7 +129,8 @@ def with_schedule(
 ) -> RunConfig:
     """Returns the config with a schedule of distances that costs at most `eval_share` of the run.
 
-    The schedule is fixed here, in steps, so that a resumed run measures where an uninterrupted one would.
+    The schedule is fixed here, in steps, so that a resumed run measures where an uninterrupted one would. If
+    the share is what it follows, the loop leaves out what the forecast was too low for.
 
     Args:
         config: settings without schedule.
@@ -149,5 +150,7 @@ def with_schedule(
         num_distances = max(min(affordable // num_fakes, 4 * _WANTED_DISTANCES), 2)
         interval_kimg = estimate.total_kimg / (num_distances - 1)
     return config.replace(
-        eval_ticks=max(math.ceil(interval_kimg / tick_kimg - 1e-9), 1), eval_fakes=num_fakes
+        eval_ticks=max(math.ceil(interval_kimg / tick_kimg - 1e-9), 1),
+        eval_fakes=num_fakes,
+        eval_share=options.eval_share if options.eval_kimg is None else None,
     )

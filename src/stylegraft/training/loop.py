@@ -103,6 +103,7 @@ class Loop:
                     at_tick
                     and config.eval_ticks
                     and (state.step // config.tick_steps) % config.eval_ticks == 0
+                    and self.context.processes.any(self._has_time_for_a_distance())
                 )
                 measures = (due or is_finished) and state.measured_step != state.step
                 if measures:
@@ -144,6 +145,16 @@ class Loop:
             shares.append(state.train_sec / (config.total_minutes * 60))
         return max(shares)
 
+    def _has_time_for_a_distance(self) -> bool:
+        """Whether distances keep to their share of the time, with a quarter of it as slack.
+
+        Their schedule comes from a forecast, which can be far off where the machine was busy for a moment.
+        Only the first process measures, so only its clock counts.
+        """
+        share = self.state.config.eval_share
+        on_time = share is None or self.state.eval_sec <= 1.25 * share * self.state.train_sec
+        return self.context.processes.is_first and on_time
+
     def _measure_and_draw(self) -> str | None:
         """Measures the distance, draws the pictures; returns a reason to stop early, if there is one."""
         state, config = self.state, self.state.config
@@ -157,7 +168,8 @@ class Loop:
             distance = self.evaluator(sample_fakes, config.eval_fakes)
             value, floor = distance.value, distance.floor
             copier_share = self.copy_watch(sample_fakes, config.eval_fakes) if self.copy_watch else None
-            state.eval_sec += time.monotonic() - start
+            if state.step > 0:
+                state.eval_sec += time.monotonic() - start
             if not math.isfinite(value):
                 raise DivergenceError(f"training diverged: the distance is {value} at step {state.step}")
             # Noise can score better than early training; untrained networks are never "the best".

@@ -39,7 +39,7 @@ class TrainState:
         pl_mean: running mean of the path lengths, [].
         best: {"step", "kimg", "value"} of the lowest held-out distance so far, or None.
         train_sec: seconds spent in all sessions of the run.
-        eval_sec: those of them spent on distances.
+        eval_sec: those of them spent on distances after the first, which looks at all real images too.
         measured_step: the step of the last distance, or -1.
         rolled_back: whether a divergence was answered once already.
         stopped: why the run stopped before its budget was spent, or None.
