@@ -21,6 +21,7 @@ PUBLIC = {
     },
     "stylegraft.data": {
         "BadImagesError",
+        "ClassGroupSampler",
         "DataConfig",
         "ImageSet",
         "Split",

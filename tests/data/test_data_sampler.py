@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stylegraft.data.sampler import TrainSampler
+from stylegraft.data.sampler import ClassGroupSampler, TrainSampler
 
 
 def test_sampler_shows_every_image_once_an_epoch():
@@ -53,3 +53,48 @@ def test_sampler_order_is_pinned():
     indices, flips = TrainSampler(8, seed=7, mirror=True).batch(5, 8)
     assert indices.tolist() == [0, 2, 1, 6, 0, 1, 7, 3]
     assert flips.astype(int).tolist() == [0, 0, 1, 1, 0, 0, 1, 1]
+
+
+CLASSES = np.repeat([0, 1, 2], [9, 4, 2])
+
+
+@pytest.mark.parametrize("balance", [False, True])
+def test_class_groups_share_a_class_and_are_strided(balance):
+    sampler = ClassGroupSampler(CLASSES, 4, seed=0, mirror=False, balance=balance)
+    for start in range(0, 640, 16):
+        indices, _ = sampler.batch(start, 16)
+        groups = CLASSES[indices].reshape(4, 4)  # [member, group]: sample i is in group i mod 4
+        assert (groups == groups[0]).all()
+
+
+def test_class_groups_show_every_image_equally_often_in_a_round():
+    indices, _ = ClassGroupSampler(CLASSES, 4, seed=0, mirror=False).batch(0, 15 * 4)
+    np.testing.assert_array_equal(np.bincount(indices, minlength=15), np.full(15, 4))
+
+
+def test_class_groups_do_not_repeat_an_image_where_the_class_has_enough():
+    sampler = ClassGroupSampler(np.zeros(64, np.int64), 4, seed=0, mirror=False)
+    groups = np.concatenate([sampler.batch(start, 4)[0][None] for start in range(0, 256, 4)])
+    assert all(len(set(group)) == 4 for group in groups.tolist())
+
+
+def test_class_groups_balanced_show_classes_equally_often():
+    indices, _ = ClassGroupSampler(CLASSES, 4, seed=0, mirror=False, balance=True).batch(0, 3 * 9 * 4)
+    np.testing.assert_array_equal(np.bincount(CLASSES[indices]), [36, 36, 36])
+    np.testing.assert_array_equal(np.bincount(indices)[-2:], [18, 18])
+
+
+@pytest.mark.parametrize("group_size", [4, None])
+def test_class_groups_depend_on_the_position_only(group_size):
+    whole = [
+        ClassGroupSampler(CLASSES, group_size, seed=5, mirror=True).batch(s, 8) for s in range(0, 200, 8)
+    ]
+    sampler = ClassGroupSampler(CLASSES, group_size, seed=5, mirror=True)
+    for start in reversed(range(0, 200, 8)):
+        for part, expected in zip(sampler.batch(start, 8), whole[start // 8]):
+            np.testing.assert_array_equal(part, expected)
+
+
+def test_class_groups_order_is_pinned():
+    indices, _ = ClassGroupSampler(CLASSES, 2, seed=7, mirror=False).batch(4, 8)
+    assert indices.tolist() == [6, 7, 12, 1, 2, 4, 9, 4]

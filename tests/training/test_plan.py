@@ -80,6 +80,23 @@ def test_classes_reach_both_networks(plan):
     assert (label_mapping.z_dim, label_mapping.c_dim, label_mapping.w_avg_beta) == (0, 2, None)
 
 
+def test_groups_share_a_class_where_there_are_classes(plan, dataset):
+    assert plan().label_groups
+    assert not plan(label_groups=False).label_groups
+    assert plan(balance_classes=True).balance_classes
+    data = DataConfig(labels="none")
+    images = open_image_set(dataset, data)
+
+    def without_classes(**flags: Any) -> RunConfig:
+        return plan_run(TrainOptions(**flags), images, images.split(), data, "cpu", "fp32")
+
+    assert not without_classes().label_groups
+    with pytest.raises(InputError, match="--balance-classes: expected a set with classes"):
+        without_classes(balance_classes=True)
+    with pytest.raises(InputError, match="--balance-classes: expected --label-groups"):
+        plan(balance_classes=True, label_groups=False)
+
+
 def test_batch_of_a_tiny_set_is_no_larger_than_the_set(tmp_path):
     for index in range(5):
         pixels = np.random.default_rng(index).integers(0, 255, [16, 16], dtype=np.uint8)

@@ -192,13 +192,22 @@ def test_user_is_told_once_that_p_reached_its_cap(make_config, make_context):
 
 
 def test_labels_of_fakes_are_those_of_the_training_images(make_config, make_context):
-    config = make_config()
-    context = make_context(config)
+    state, context = start(make_config, make_context)
     key = step_module.Key.of(0)
-    labels = step_module._draw_labels(key, range(200), context)
+    labels = step_module._draw_labels(key, range(200), state, context)
     assert labels is not None
     assert 70 < labels[:, 0].sum() < 130
-    assert torch.equal(step_module._draw_labels(key, range(50, 60), context), labels[50:60])
+    assert torch.equal(step_module._draw_labels(key, range(50, 60), state, context), labels[50:60])
+
+
+def test_labels_of_fakes_are_one_a_group_where_groups_share_a_class(make_config, make_context):
+    state, context = start(make_config, make_context, label_groups=True)
+    assert state.config.discriminator.mbstd_group_size == 4
+    drawn = [step_module._draw_labels(step_module.Key.of(i), range(16, 32), state, context) for i in range(9)]
+    for labels in drawn:
+        members = labels.unflatten(0, (4, 4))  # [member, group]: sample i is in group i mod 4
+        assert (members == members[0]).all()
+    assert 40 < sum(labels[:, 0].sum() for labels in drawn) < 104  # of 144, 36 independent draws
 
 
 def test_bf16_step_stays_finite_with_float32_weights(make_config, make_context):

@@ -10,12 +10,13 @@ if TYPE_CHECKING:
     from stylegraft.data.dataset import ImageSet, images_to_tensor
     from stylegraft.data.problems import BadImagesError
     from stylegraft.data.reader import open_image_set
-    from stylegraft.data.sampler import TrainSampler
+    from stylegraft.data.sampler import ClassGroupSampler, TrainSampler
     from stylegraft.data.split import Split, split_holdout
     from stylegraft.data.writer import write_image_set
 
 __all__ = [
     "BadImagesError",
+    "ClassGroupSampler",
     "DataConfig",
     "ImageSet",
     "Split",
@@ -28,6 +29,7 @@ __all__ = [
 
 _MODULES = {
     "BadImagesError": "problems",
+    "ClassGroupSampler": "sampler",
     "DataConfig": "config",
     "ImageSet": "dataset",
     "Split": "split",

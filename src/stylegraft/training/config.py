@@ -109,6 +109,15 @@ class TrainOptions(Config):
         default=None, ge=0, description="half-life at most this share of the images so far; 0: no ramp"
     )
 
+    label_groups: bool = Field(
+        default=True,
+        description="images that D compares with each other (minibatch-std groups) share a class, so that it "
+        "sees when a class has one picture only; --no-label-groups: mixed, as published",
+    )
+    balance_classes: bool = Field(
+        default=False, description="train on every class equally often, whatever its number of images"
+    )
+
     eval_share: float = Field(
         default=0.08, ge=0, le=0.5, description="share of the run's time for the distance; 0: never"
     )
@@ -184,6 +193,8 @@ class RunConfig(Config):
     mixing_prob: float = Field(default=0.9, ge=0, le=1)
     ema_kimg: float = Field(default=5.0, gt=0)
     ema_rampup: float = Field(default=0.05, ge=0)
+    label_groups: bool = Field(default=False, description="minibatch-std groups share a class")
+    balance_classes: bool = Field(default=False, description="classes come equally often")
 
     augment: AugmentConfig | None = Field(description="transforms; None: no augmentation")
     ada: AdaConfig = Field(default_factory=AdaConfig)

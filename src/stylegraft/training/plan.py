@@ -102,6 +102,8 @@ def plan_run(
         mixing_prob=_or(options.mixing_prob, preset.mixing_prob),
         ema_kimg=_or(options.ema_kimg, ema_half_life_kimg(preset, batch)),
         ema_rampup=_or(options.ema_rampup, preset.ema_rampup if source is None else 0.0),
+        label_groups=options.label_groups and images.class_indices is not None,
+        balance_classes=_balance(options, images),
         augment=None if aug == "none" else augment_preset(options.aug_preset),
         ada=_ada(options, aug, preset.ada_kimg if source is None else ADA_KIMG_ON_TRANSFER),
         early_stop_kimg=_early_stop(options, split),
@@ -127,6 +129,21 @@ def _early_stop(options: TrainOptions, split: Split) -> float | None:
             "Leave one of the two out."
         )
     return options.early_stop
+
+
+def _balance(options: TrainOptions, images: ImageSet) -> bool:
+    if not options.balance_classes:
+        return False
+    if images.class_indices is None:
+        raise InputError(
+            f"--balance-classes: expected a set with classes, got {images.path} without. "
+            "Leave it out, or sort the images into a folder a class."
+        )
+    if not options.label_groups:
+        raise InputError(
+            "--balance-classes: expected --label-groups, its way of drawing. Leave one of the two out."
+        )
+    return True
 
 
 def _divisor(micro_batch: int, wanted: int) -> int:

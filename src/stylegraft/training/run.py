@@ -26,7 +26,7 @@ from stylegraft.checkpoints.run_folder import (
 from stylegraft.data.config import DataConfig
 from stylegraft.data.dataset import ImageSet
 from stylegraft.data.reader import open_image_set
-from stylegraft.data.sampler import TrainSampler
+from stylegraft.data.sampler import ClassGroupSampler, Sampler, TrainSampler
 from stylegraft.data.split import Split
 from stylegraft.errors import CheckpointError, ConfigError, DataError, InputError
 from stylegraft.files import make_folder, write_text
@@ -98,7 +98,7 @@ def start_run(
         DataError: the images cannot be used.
     """
     folder = Path(folder)
-    _keep_apart(Path(data_path), folder)
+    keep_apart(Path(data_path), folder)
     if has_checkpoints(folder):  # a run that was killed before its first is no loss, and may start anew
         raise InputError(
             f"{folder} (--out) holds a run already. Go on with --resume {folder}, or name another folder."
@@ -224,7 +224,7 @@ def _run_loop(
 ) -> str:
     config, device = state.config, processes.device
     train = split.train_indices
-    sampler = TrainSampler(len(train), config.seed, config.data.mirror)
+    sampler = _sampler(config, images, train)
 
     def reals(position: int, samples: Sequence[int]) -> RealBatch:
         indices, flips = sampler.batch(position + samples[0], len(samples))
@@ -240,14 +240,14 @@ def _run_loop(
             if config.tensorboard:
                 observers.append(TensorBoardLog(folder / "tensorboard"))
             painter = RunPainter(folder, images, train)
-        labels = None if images.labels is None else torch.from_numpy(images.labels[train]).to(device)
+        labels = _labels_of_fakes(config, images, train)
         loop = Loop(
             state=state,
             context=StepContext(
                 processes,
                 AugmentPipe(config.augment) if config.augment else None,
                 reals,
-                labels,
+                None if labels is None else labels.to(device),
                 note=lambda text: _tell(observers, text),
             ),
             folder=folder,
@@ -262,6 +262,24 @@ def _run_loop(
     finally:
         for observer in observers:
             observer.close()
+
+
+def _sampler(config: RunConfig, images: ImageSet, train: np.ndarray) -> Sampler:
+    if not config.label_groups:
+        return TrainSampler(len(train), config.seed, config.data.mirror)
+    assert images.class_indices is not None
+    group_size = config.discriminator.mbstd_group_size
+    return ClassGroupSampler(
+        images.class_indices[train], group_size, config.seed, config.data.mirror, config.balance_classes
+    )
+
+
+def _labels_of_fakes(config: RunConfig, images: ImageSet, train: np.ndarray) -> torch.Tensor | None:
+    """Labels that fakes draw theirs from: those of the images, or each class that has images once."""
+    if images.labels is None:
+        return None
+    labels = images.labels[train]
+    return torch.from_numpy(np.unique(labels, axis=0) if config.balance_classes else labels)
 
 
 def _fakes_of(state: TrainState, labels: np.ndarray | None, split: Split) -> SampleFakes:
@@ -366,7 +384,7 @@ def _folder_or_nothing(folder: Path, processes: Processes) -> Iterator[None]:
         raise
 
 
-def _keep_apart(data_path: Path, folder: Path) -> None:
+def keep_apart(data_path: Path, folder: Path) -> None:
     """Refuses a run folder among the images: its pictures would be read as images when the run is resumed."""
     images = data_path.resolve()
     if images in (folder.resolve(), *folder.resolve().parents):

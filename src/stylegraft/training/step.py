@@ -37,7 +37,7 @@ class StepContext:
         processes: this process among all.
         pipe: the augmentation, or None.
         reals: (first position of the step, samples) -> images [n, C, H, W] in [-1, 1], labels [n, c_dim].
-        train_labels: labels of all training images [N, c_dim] that fakes draw theirs from, or None.
+        train_labels: labels [N, c_dim] that fakes draw theirs from, each equally likely; or None.
         note: tells the user a sentence.
     """
 
@@ -71,7 +71,7 @@ def train_step(state: TrainState, context: StepContext) -> None:
     optimizers = {"loss_G": state.optimizer_G, "loss_D": state.optimizer_D}
     with first_order(), _phase(state, context, now, optimizers) as micro_batches:
         for samples in micro_batches:
-            c = _draw_labels(key.fold("G"), samples, context)
+            c = _draw_labels(key.fold("G"), samples, state, context)
             ws = _draw_ws(G, key.fold("G"), samples, c, config.mixing_prob, device)
             w_sum += ws[:, -1].detach().sum(dim=0)
             images = _synthesize(G, ws, key.fold("G"), samples)
@@ -107,7 +107,7 @@ def train_step(state: TrainState, context: StepContext) -> None:
         with _phase(state, context, now, {"path length": state.optimizer_G}) as micro_batches:
             for samples in micro_batches:
                 samples = samples[: max(len(samples) // config.pl_batch_shrink, 1)]
-                c = _draw_labels(key.fold("PL"), samples, context)
+                c = _draw_labels(key.fold("PL"), samples, state, context)
                 ws = _draw_ws(G, key.fold("PL"), samples, c, config.mixing_prob, device)
                 images = _synthesize(G, ws, key.fold("PL"), samples)
                 directions = key.fold("PL", "y").normal(samples, images.shape[1:], device)
@@ -209,11 +209,20 @@ def _summing_gradients(
         parameter.grad = total
 
 
-def _draw_labels(key: Key, samples: Sequence[int], context: StepContext) -> torch.Tensor | None:
-    """Labels of random training images, [n, c_dim]."""
+def _draw_labels(
+    key: Key, samples: Sequence[int], state: TrainState, context: StepContext
+) -> torch.Tensor | None:
+    """Labels of random training images, [n, c_dim]; one for each minibatch-std group if they are to share it.
+
+    Groups are strided: sample i belongs to group i mod (n / G), and takes the label of that group's first.
+    """
     labels = context.train_labels
     if labels is None:
         return None
+    if state.config.label_groups:
+        group_size = min(state.config.discriminator.mbstd_group_size or len(samples), len(samples))
+        num_groups = len(samples) // group_size
+        samples = [samples[index % num_groups] for index in range(len(samples))]
     uniform = key.fold("label").uniform(samples, [])
     return labels[(uniform * len(labels)).long().clamp_(max=len(labels) - 1).to(labels.device)]
 
