@@ -1,119 +1,105 @@
-"""The usefulness table on Fashion-MNIST: images of a generator that knows N images a class, for a classifier.
+"""The usefulness table on Fashion-MNIST: images of generators that know N images a class, for a classifier.
 
     python docs/results/utility_fashion.py prepare IDX_FOLDER work
-    stylegraft train work/real20.zip --out work/run20 ...     (the commands are in utility_fashion.md)
+    stylegraft train work/real20-0.zip --out work/run20-0 ...     (the commands are in utility_fashion.md)
     python docs/results/utility_fashion.py measure IDX_FOLDER work --setting quick
     python docs/results/utility_fashion.py table work
 
-IDX_FOLDER holds the four files of the data set (Debian package dataset-fashion-mnist). Each size has a
-generator of its own, trained on exactly the images that the classifiers get, and on nothing else. The test
-images are real garments that neither has seen. `measure` leaves out what is measured already.
+IDX_FOLDER holds the four files of the data set (Debian package dataset-fashion-mnist). A repetition has a
+draw of real images of its own, and a generator of its own, trained on exactly the images that its classifiers get.
+The test images are real garments that none of them has seen. `measure` leaves out what is measured already.
 """
 
+from __future__ import annotations
+
 import argparse
-import hashlib
 import json
-import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from fashion_mnist import CLASSES, read_idx
 
 SIZES = (20, 50, 200)
+NUM_DRAWS = 3
 
 
-def choose(classes: np.ndarray, size: int) -> np.ndarray:
+def choose(classes: np.ndarray, size: int, draw: int) -> np.ndarray:
     """Returns `size` random indices of each class, int64; smaller choices are part of larger ones."""
-    random = np.random.RandomState(0)
+    random = np.random.RandomState(draw)
     orders = [random.permutation(np.flatnonzero(classes == index)) for index in range(len(CLASSES))]
     return np.sort(np.concatenate([order[:size] for order in orders]))
 
 
 def prepare(idx_folder: Path, work: Path) -> None:
-    """Writes the real images of each size as a labelled zip."""
+    """Writes the real images of each size and draw as a labelled zip."""
     from stylegraft.data import write_image_set
 
     pixels, classes = read_idx(idx_folder, "train")
     work.mkdir(parents=True, exist_ok=True)
     for size in SIZES:
-        chosen = choose(classes, size)
-        write_image_set(work / f"real{size}.zip", pixels[chosen], labels=classes[chosen], class_names=CLASSES)
-
-
-@dataclass(frozen=True)
-class Garments:
-    """The largest choice of training images, then the test images; an image set for `run_utility`."""
-
-    array: np.ndarray
-    class_indices: np.ndarray
-    class_names = CLASSES
-
-    @property
-    def names(self) -> list[str]:
-        return [f"{index:05}.png" for index in range(len(self.array))]
-
-    @property
-    def content_hash(self) -> str:
-        return hashlib.sha256(self.array.tobytes()).hexdigest()
-
-    def pixels(self, indices: np.ndarray) -> np.ndarray:
-        return self.array[indices]
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the generator learnt from, and the test."""
-
-    train_indices: np.ndarray
-    holdout_indices: np.ndarray
+        for draw in range(NUM_DRAWS):
+            chosen = choose(classes, size, draw)
+            out = work / f"real{size}-{draw}.zip"
+            write_image_set(out, pixels[chosen], labels=classes[chosen], class_names=CLASSES)
 
 
 def measure(
-    idx_folder: Path, work: Path, setting: str, num_seeds: int, num_extra: int, num_test: int, num_steps: int
+    idx_folder: Path, work: Path, setting: str, num_extra: int, num_test: int, num_steps: int
 ) -> None:
     """Writes work/SETTING-SIZE.json for each size."""
     import stylegraft
-    from stylegraft.evaluation.utility_run import run_utility
+    from stylegraft.evaluation.small_classifier import SmallClassifier, classical_augmentation
+    from stylegraft.evaluation.utility import Draw, Examples, linear_classifier, measure_utility
     from stylegraft.features.registry import feature_network
 
     pixels, classes = read_idx(idx_folder, "train")
     test_pixels, test_classes = read_idx(idx_folder, "t10k")
-    largest = choose(classes, max(SIZES))
-    garments = Garments(
-        np.concatenate([pixels[largest], test_pixels[:num_test]]),
-        np.concatenate([classes[largest], test_classes[:num_test]]),
-    )
-    test = np.arange(len(largest), len(garments.array))
     network = feature_network(precision="auto") if setting == "quick" else None
-    last_told = 0.0
 
-    def tell(done: int, total: int) -> None:
-        nonlocal last_told
-        if time.monotonic() - last_told > 20:
-            last_told = time.monotonic()
-            print(f"{done} of {total}", flush=True)
+    def seen(images: np.ndarray) -> np.ndarray:
+        """What the classifier of this setting sees of images [n, H, W, C]."""
+        if network is None:
+            return images
+        parts = np.array_split(images, -(-len(images) // 64))
+        return np.concatenate([network(part).numpy() for part in parts])
 
+    test = Examples(seen(test_pixels[:num_test]), test_classes[:num_test])
     for size in SIZES:
         out = work / f"{setting}-{size}.json"
         if out.exists():
             continue
-        print(out, flush=True)
-        model = stylegraft.load(work / f"run{size}", precision="auto")
-        result = run_utility(
-            model,
-            garments,
-            Parts(np.flatnonzero(np.isin(largest, choose(classes, size))), test),
-            setting=setting,
-            images_per_class=(size,),
-            num_seeds=num_seeds,
-            num_extra=num_extra,
-            num_steps=num_steps,
-            network=network,
-            progress=tell,
-        )
-        out.write_text(json.dumps(result | {"kimg": model.info["kimg"]}, indent=1) + "\n")
-        print("\n".join(result["sentences"]), flush=True)
+        kimg = []
+
+        def examples(number: int, size: int = size, kimg: list[float] = kimg) -> Draw:
+            print(f"{setting}, {size} a class, draw {number}", flush=True)
+            model = stylegraft.load(work / f"run{size}-{number}", precision="auto")
+            kimg.append(model.info["kimg"])
+            chosen = choose(classes, size, number)
+            copies = max(1, round(num_extra / len(chosen)))
+            asked = np.tile(classes[chosen], copies)
+            labels = np.eye(len(CLASSES), dtype=np.float32)[asked]
+            fakes = model.sample(range(len(asked)), 1.0, labels=labels)
+            augmented = classical_augmentation(pixels[chosen], copies, seed=number)
+            return Draw(
+                real=Examples(seen(pixels[chosen]), classes[chosen]),
+                augmented=np.stack([seen(copy) for copy in augmented]),
+                synthetic=Examples(seen(fakes), asked),
+            )
+
+        result = measure_utility(
+            linear_classifier if setting == "quick" else SmallClassifier(num_steps),
+            examples,
+            test=test,
+            class_names=CLASSES,
+            num_seeds=NUM_DRAWS,
+        ).to_dict()
+        for row in result["rows"]:
+            row["images_per_class"] = size
+        sentences = [text.replace("all real images", f"{size} a class") for text in result["sentences"]]
+        result |= {"sentences": sentences, "kimg": kimg}
+        out.write_text(json.dumps(result, indent=1) + "\n")
+        print("\n".join(sentences), flush=True)
 
 
 def table(work: Path) -> None:
@@ -121,7 +107,7 @@ def table(work: Path) -> None:
     from stylegraft.evaluation.utility_run import utility_table
 
     for setting in ("quick", "full"):
-        results = [
+        results: list[dict[str, Any]] = [
             json.loads(path.read_text())
             for size in SIZES
             if (path := work / f"{setting}-{size}.json").exists()
@@ -153,10 +139,9 @@ def main() -> None:
         command.add_argument("work", type=Path)
         if name == "measure":
             command.add_argument("--setting", choices=("quick", "full"), default="quick")
-            command.add_argument("--num-seeds", type=int, default=3)
             command.add_argument("--num-extra", type=int, default=500)
             command.add_argument("--num-test", type=int, default=1000)
-            command.add_argument("--num-steps", type=int, default=500)
+            command.add_argument("--num-steps", type=int, default=200)
     flags = vars(parser.parse_args())
     {"prepare": prepare, "measure": measure, "table": table}[flags.pop("command")](**flags)
 

@@ -47,6 +47,7 @@ def test_result_is_complete_json(images, split, network, cache, draw):
     assert (values["num_real"], values["num_fake"], values["held_out"]) == (30, 50, True)
     assert 0 < values["seconds_per_fake"] * 50 <= values["seconds"]
     assert values["floor"]["num_train"] == 50
+    assert values["precision"] == network.precision
 
 
 def test_fakes_are_asked_for_once_each_in_order(images, split, network, cache, draw):

@@ -38,7 +38,7 @@ def test_equal_seeds_give_equal_predictions_and_leave_torch_alone():
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_classical_augmentation_moves_and_mirrors_but_keeps_the_picture():
+def test_classical_augmentation_moves_but_keeps_the_picture():
     images, _ = stripes(0, 5)
     copies = classical_augmentation(images, 3)
     assert copies.shape == (3, 5, 16, 16, 3)
@@ -49,3 +49,13 @@ def test_classical_augmentation_moves_and_mirrors_but_keeps_the_picture():
     ratio = copies.mean(axis=(2, 3, 4)) / images.mean(axis=(1, 2, 3))
     assert ratio.min() > 0.75
     assert ratio.max() < 1.25
+
+
+def test_classical_augmentation_mirrors_only_where_it_may():
+    image = np.zeros((1, 16, 16, 1), np.uint8)
+    image[:, :, 8:] = 200  # the right half is light, wherever a shift by an eighth puts its edge
+    for mirror in (False, True):
+        copies = classical_augmentation(image, 40, mirror=mirror)[:, 0, :, :, 0].astype(float)
+        mirrored = copies[:, :, :6].mean(axis=(1, 2)) > copies[:, :, 10:].mean(axis=(1, 2))
+        assert mirrored.any() == mirror
+        assert not mirrored.all()

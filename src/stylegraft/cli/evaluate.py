@@ -11,6 +11,7 @@ from stylegraft.cli.output import print_json, progress
 from stylegraft.cli.shared import DataPath, Device, ModelPath, Precision
 from stylegraft.data.config import DataConfig
 from stylegraft.errors import InputError
+from stylegraft.zoo import resolve
 
 if TYPE_CHECKING:
     from stylegraft.data import ImageSet, Split
@@ -43,7 +44,8 @@ def evaluate(
     The images are read as the run read them, in the model's size; flags change that.
 
     Args:
-        source: a run folder (its best checkpoint is taken), a checkpoint folder or a .pkl file
+        source: a run folder (its best checkpoint is taken), a checkpoint folder, a public file or a name of
+            the zoo
         data: the real images: folder, class folders or zip
         reading: how the images are read
         metrics: default, and published settings, with commas: fid50k_full, kid50k_full, pr50k3_full, is50k,
@@ -57,7 +59,8 @@ def evaluate(
         utility_sizes: numbers of real images a class to try; unless given all there are
         over_time: also evaluate every checkpoint that the run has kept
         out: folder for evaluation.html and evaluation.json
-        precision: number type of the convolutions; auto is bf16 where the processor has units for it
+        precision: number type of the convolutions of generator and features, but for published settings,
+            whose features are fp32; auto is bf16 where the processor has units for it
         device: auto, cpu, cuda or cuda:1
         json: print the result as JSON
     """
@@ -66,10 +69,13 @@ def evaluate(
     from stylegraft.data import open_image_set
     from stylegraft.evaluation.evaluate import evaluate_model
     from stylegraft.evaluation.published import chosen_metrics, measure_published, require_weights
+    from stylegraft.features.registry import feature_network
     from stylegraft.files import make_folder
+    from stylegraft.metrics.settings import FD_EFFLITE0
     from stylegraft.model import load
     from stylegraft.runtime.precision import pick_device
 
+    source = resolve(source)
     with_default, settings = chosen_metrics(metrics)
     if over_time:
         _require_run(source)
@@ -81,6 +87,8 @@ def evaluate(
     images = open_image_set(data, config)
     split = images.split()
     require_weights(settings, place)
+    # Published settings are measured in float32 in any case; the result says which it was.
+    network = feature_network(FD_EFFLITE0.feature_network, place, precision=precision)
     result: dict[str, Any] = {
         "version": __version__,
         "source": str(source),
@@ -99,7 +107,9 @@ def evaluate(
                 setting=utility_setting,
                 images_per_class=utility_sizes or (None,),
                 psi=psi,
+                mirror=config.mirror,
                 device=place,
+                network=network,
                 progress=on_progress,
                 **({} if num is None else {"num_extra": num}),
             )
@@ -112,6 +122,7 @@ def evaluate(
                 lambda path: load(path, device=device, precision=precision),
                 psi=psi,
                 mirror=config.mirror,
+                network=network,
                 progress=on_progress,
                 **({} if num is None else {"num": num}),
             )
@@ -130,6 +141,7 @@ def evaluate(
                 seed=first_seed,
                 psi=psi,
                 mirror=config.mirror,
+                network=network,
                 progress=on_progress,
             )
         measured["notes"] = _provenance_notes(model, images) + measured["notes"]

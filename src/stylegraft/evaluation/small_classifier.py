@@ -9,13 +9,16 @@ from torch import nn
 _BATCH = 64
 
 
-def classical_augmentation(images: np.ndarray, copies: int, seed: int = 0) -> np.ndarray:
-    """Returns randomly changed copies of images: mirrored or not, shifted by up to an eighth, brightness.
+def classical_augmentation(
+    images: np.ndarray, copies: int, seed: int = 0, *, mirror: bool = False
+) -> np.ndarray:
+    """Returns randomly changed copies of images: shifted by up to an eighth, brightness, mirrored if allowed.
 
     Args:
         images: uint8 [N, H, W, C].
         copies: how many of each.
         seed: of the draws.
+        mirror: half of them are mirrored; for images whose left and right mean nothing.
 
     Returns:
         uint8 [copies, N, H, W, C]; borders that come into view repeat the nearest pixel.
@@ -28,7 +31,7 @@ def classical_augmentation(images: np.ndarray, copies: int, seed: int = 0) -> np
     for index in np.ndindex(copies, num):
         top, left = random.randint(2 * reach_y + 1), random.randint(2 * reach_x + 1)
         image = padded[index[1], top : top + height, left : left + width]
-        image = image[:, ::-1] if random.rand() < 0.5 else image
+        image = image[:, ::-1] if mirror and random.rand() < 0.5 else image
         result[index] = np.clip(image * random.uniform(0.85, 1.15), 0, 255).round()
     return result
 

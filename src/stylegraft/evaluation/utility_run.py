@@ -109,6 +109,7 @@ def run_utility(
     num_extra: int = 1000,
     psi: float = 1.0,
     seed: int = 0,
+    mirror: bool = False,
     max_real: int = 2000,
     network: FeatureNetwork | None = None,
     cache: StatsCache | None = None,
@@ -129,6 +130,7 @@ def run_utility(
             many as real ones, and in the same proportion of classes.
         psi: truncation of the generated images; 1 is none.
         seed: the generated images are those of this seed and the following ones.
+        mirror: classical augmentation mirrors too, as training may.
         max_real: more real images than this (on either side of the split) are thinned out by a fixed draw.
         network: takes the features of the quick setting; None: that of FD-EffLite0.
         cache: for features of real images; None: in the user's cache folder.
@@ -174,7 +176,7 @@ def run_utility(
         for place, index in enumerate(np.array_split(train, -(-len(train) // BATCH))):
             # Seeds differ between batches and repetitions.
             some = image_set.pixels(index)
-            yield classical_augmentation(some, copies, seed=seed + number * len(train) + place)
+            yield classical_augmentation(some, copies, seed + number * len(train) + place, mirror=mirror)
 
     if setting == "quick":
         network = network or feature_network(FD_EFFLITE0.feature_network)
@@ -221,6 +223,7 @@ def run_utility(
             "num_extra": num_extra,
             "psi": psi,
             "seed": seed,
+            "mirror": mirror,
             "max_real": max_real,
             "num_steps": num_steps if setting == "full" else None,
             "content_hash": image_set.content_hash,
