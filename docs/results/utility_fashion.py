@@ -6,8 +6,9 @@
     python docs/results/utility_fashion.py table work
 
 IDX_FOLDER holds the four files of the data set (Debian package dataset-fashion-mnist). A repetition has a
-draw of real images of its own, and a generator of its own, trained on exactly the images that its classifiers get.
-The test images are real garments that none of them has seen. `measure` leaves out what is measured already.
+draw of real images of its own, and a generator of its own, trained on exactly the images that its classifiers
+get. The test images are real garments that none of them has seen. `measure` leaves out what is measured
+already.
 """
 
 from __future__ import annotations
