@@ -60,7 +60,8 @@ def test_preset_fills_what_was_left_open(plan, device_type, preset, row):
 
 def test_flags_win_over_the_preset(plan):
     flags = {"batch": 12, "micro_batch": 6, "lr": 0.01, "gamma": 0.0, "mixing_prob": 0.0, "pl_weight": 1.5}
-    flags |= {"ema_kimg": 3.0, "ema_rampup": 0.0, "seed": 7, "freeze_d": 2, "kimg": 5.0}
+    flags |= {"ema_kimg": 3.0, "ema_rampup": 0.0, "seed": 7, "kimg": 5.0}
+    flags |= {"lr_mapping": 0.1, "lr_synthesis": 0.5, "lr_d": 2.0}
     config = plan(**flags, z_dim=6, w_dim=10, mapping_layers=3, channel_base=64, channel_max=8)
     for name, value in flags.items():
         resolved = {"gamma": "r1_gamma", "kimg": "total_kimg"}.get(name, name)
@@ -147,7 +148,7 @@ def test_no_augmentation_moves_no_p(plan):
 
 def test_formulas_of_the_automatic_setup():
     assert r1_gamma(STYLEGAN2["paper"], 256, 256, 64) == pytest.approx(0.2048)
-    assert r1_gamma(STYLEGAN2["lite"], 64, 64, 16) == pytest.approx(2.048)
+    assert r1_gamma(STYLEGAN2["lite"], 64, 64, 8) == pytest.approx(2.048)
     assert path_length_weight(STYLEGAN2["standard"], 64, 64) == 2
     assert path_length_weight(STYLEGAN2["standard"], 32, 32) == 0
 
