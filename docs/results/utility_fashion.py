@@ -97,7 +97,8 @@ def measure(
         ).to_dict()
         for row in result["rows"]:
             row["images_per_class"] = size
-        sentences = [text.replace("all real images", f"{size} real images a class") for text in result["sentences"]]
+        what = f"{size} real images a class"
+        sentences = [text.replace("all real images", what) for text in result["sentences"]]
         result |= {"sentences": sentences, "kimg": kimg}
         out.write_text(json.dumps(result, indent=1) + "\n")
         print("\n".join(sentences), flush=True)
