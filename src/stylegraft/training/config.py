@@ -55,6 +55,12 @@ class TrainOptions(Config):
         description="number type of the convolutions; auto: bf16 where the processor has units for it",
     )
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:1")
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        description="threads that compute, exactly; if left out, one a core, and fewer while other processes "
+        "keep cores busy: faster then, but no longer the same bit for bit",
+    )
 
     g_arch: Architecture = Field(default="skip", description="generator architecture")
     d_arch: Architecture = Field(default="resnet", description="discriminator architecture")
@@ -69,7 +75,23 @@ class TrainOptions(Config):
         default=None, gt=0, description="clamp of convolution outputs; None: off"
     )
     freeze_d: int = Field(
-        default=0, ge=0, description="highest-resolution D layers that stay as they are (FreezeD)"
+        default=0,
+        ge=0,
+        description="with --from: highest-resolution D layers that stay as they are (FreezeD)",
+    )
+    freeze_mapping: bool = Field(default=False, description="with --from: the mapping network stays as it is")
+    freeze_synthesis: int = Field(
+        default=0, ge=0, description="with --from: coarsest blocks of the synthesis network that stay"
+    )
+    lr_mapping: float = Field(default=1.0, gt=0, description="rate of the mapping network, as a factor of lr")
+    lr_synthesis: float = Field(
+        default=1.0, gt=0, description="rate of the synthesis network, as a factor of lr"
+    )
+    lr_d: float = Field(default=1.0, gt=0, description="rate of the discriminator, as a factor of lr")
+    change_widths: bool = Field(
+        default=False,
+        description="with --from: --channel-base and --channel-max may drop the source's least important "
+        "feature maps, or add untrained ones",
     )
 
     grow_from: int | None = Field(
@@ -174,6 +196,9 @@ class RunConfig(Config):
     batch: int = Field(default=16, ge=1)
     micro_batch: int = Field(default=16, ge=1)
     precision: Literal["fp32", "bf16"] = "fp32"
+    threads: int | None = Field(
+        default=None, ge=1, description="of the CPU; None: one a core, fewer on a busy machine"
+    )
     growing: GrowingConfig | None = Field(
         default=None, description="sizes below the full one; batch, micro_batch and lr are the full size's"
     )
@@ -181,7 +206,12 @@ class RunConfig(Config):
     lr: float = Field(default=0.0025, gt=0)
     adam_betas: tuple[float, float] = (0.0, 0.99)
     adam_eps: float = 1e-8
-    freeze_d: int = Field(default=0, ge=0)
+    lr_mapping: float = Field(default=1.0, gt=0, description="factor of lr for the mapping network")
+    lr_synthesis: float = Field(default=1.0, gt=0, description="factor of lr for the synthesis network")
+    lr_d: float = Field(default=1.0, gt=0, description="factor of lr for D")
+    freeze_d: int = Field(default=0, ge=0, description="convolutions of D, seen from the image")
+    freeze_mapping: bool = False
+    freeze_synthesis: int = Field(default=0, ge=0, description="blocks of G, the coarsest first")
     r1_gamma: float = Field(default=1.0, ge=0)
     r1_interval: int = Field(
         default=16, ge=1, description="steps between two R1 steps; 1: R1 is part of every step of D"

@@ -14,6 +14,7 @@ from stylegraft.errors import InputError
 from stylegraft.training.config import AugmentMode, Family, RunConfig, TrainOptions
 from stylegraft.training.growing import Stage
 from stylegraft.training.new_networks import discriminator_beside, new_generator
+from stylegraft.training.plan_freezing import check_freezing
 from stylegraft.training.plan_growing import plan_growing
 from stylegraft.training.presets import (
     choose_preset,
@@ -22,7 +23,7 @@ from stylegraft.training.presets import (
     path_length_weight,
     r1_gamma,
 )
-from stylegraft.training.source import check_fit, source_config
+from stylegraft.training.source import networks_from, source_config
 
 DEFAULT_MINUTES = 20.0
 _FIXED_P = 0.2
@@ -46,7 +47,7 @@ def plan_run(
         data: how the set was read.
         device_type: "cpu" or "cuda".
         precision: "fp32" or "bf16", resolved.
-        source: trained networks to start from; they decide the architecture.
+        source: trained networks to start from; they decide the architecture, as far as flags do not.
 
     Raises:
         ConfigError: the image size fits no base.
@@ -63,13 +64,14 @@ def plan_run(
             f"--micro-batch {micro_batch}: expected a divisor of the batch, {batch}. "
             f"Use --micro-batch {math.gcd(batch, micro_batch)}."
         )
+    if options.change_widths and source is None:
+        raise InputError("--change-widths: expected --from, for new networks have any widths. Leave it out.")
     if source is None:
         generator = new_generator(family, options, preset, images)
         discriminator = discriminator_beside(generator, options.d_arch)
     else:
-        check_fit(source.generator, images, options)
-        generator = source.generator
-        discriminator = source.discriminator or discriminator_beside(generator, options.d_arch)
+        generator, discriminator = networks_from(source, images, options)
+    check_freezing(options, source, generator)
     if discriminator.mbstd_group_size is not None:
         group_size = _divisor(micro_batch, discriminator.mbstd_group_size)
         discriminator = discriminator.replace(mbstd_group_size=group_size)
@@ -93,9 +95,15 @@ def plan_run(
         batch=batch,
         micro_batch=micro_batch,
         precision=precision,
+        threads=options.threads,
         growing=plan_growing(options, preset, generator, full_size, source),
         lr=lr,
+        lr_mapping=options.lr_mapping,
+        lr_synthesis=options.lr_synthesis,
+        lr_d=options.lr_d,
         freeze_d=options.freeze_d,
+        freeze_mapping=options.freeze_mapping,
+        freeze_synthesis=options.freeze_synthesis,
         r1_gamma=_or(options.gamma, r1_gamma(preset, height, width, batch)),
         r1_interval=preset.r1_interval,
         pl_weight=_or(options.pl_weight, path_length_weight(preset, height, width)),

@@ -73,9 +73,11 @@ def _start_lod(
             f"Use --grow-from {base}."
         )
     if options.grow_from is None and source is not None:
-        # A source that was left while it grew goes on from there; all others are grown.
+        # A source that was left while it grew goes on from there; all others are grown, but for blocks that
+        # images larger than its own ask for.
         tensors = source.tensors.get("G_ema") or source.tensors["G"]
-        return math.ceil(float(tensors["synthesis.lod"]))
+        new_blocks = len(generator.channels) - len(source.generator.channels)
+        return max(math.ceil(float(tensors["synthesis.lod"])) + new_blocks, 0)
     if options.grow_from is None and not preset.grows:
         return 0
     first = options.grow_from or DEFAULT_GROW_FROM_PX

@@ -61,10 +61,10 @@ class Preset:
 STYLEGAN2: dict[str, Preset] = {
     # For runs of 20 to 300 kimg, which is what a CPU shows in an evening; capacity is not what limits them.
     # With the rule's own R1 weight the discriminator wins within minutes on a few hundred images and shapes
-    # do not vary; 20 times as much gave varied shapes after 16 kimg (docs/results, "R1 and short runs"). What
-    # counts in a short run is the number of steps: 8 images a step reach in 40 kimg what 16 reach in 75
-    # (docs/results, "Images a step"). p must be able to move within such a run, and path length has no time to
-    # pay for its cost.
+    # do not vary; 20 times as much gave varied shapes after 16 kimg (docs/results, "R1 and short runs").
+    # What counts in a short run is the number of steps: 8 images a step reach in 40 kimg what 16 reach in
+    # 75 (docs/results, "Images a step"). p must be able to move within such a run, and path length has no
+    # time to pay for its cost.
     "lite": Preset(
         channel_base=2048,
         channel_max=128,
