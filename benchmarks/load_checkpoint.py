@@ -111,7 +111,8 @@ def load(path: Path) -> dict[str, Any]:
     """Loads a file in this process and returns the measurement."""
     import stylegraft.model  # noqa: F401 - what any use of the library costs is no part of it
     from stylegraft import load as load_model
-    from stylegraft.bench.machine import describe_machine, peak_memory_mb
+    from stylegraft.bench.machine import peak_memory_mb
+    from stylegraft.runtime.machine import describe_machine
 
     before = peak_memory_mb()
     start = time.perf_counter()

@@ -8,6 +8,7 @@ import torch
 
 from stylegraft.bench import machine
 from stylegraft.runtime import precision
+from stylegraft.runtime.machine import describe_machine
 
 
 def test_rates_are_measured():
@@ -17,7 +18,7 @@ def test_rates_are_measured():
 
 
 def test_machine_description_is_json():
-    facts = json.loads(json.dumps(machine.describe_machine()))
+    facts = json.loads(json.dumps(describe_machine()))
     assert facts["cpu"]
     assert facts["torch"] == torch.__version__
     assert facts["torch_threads"] == torch.get_num_threads()

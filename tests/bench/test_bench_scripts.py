@@ -1,12 +1,17 @@
 """The benchmark scripts' tables, and the pages they go into."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
 from stylegraft.bench.results import result_header
+from stylegraft.features import feature_network
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,13 +72,70 @@ def scaling_result(scaling) -> dict:
 
 
 def busy_result() -> dict:
-    speeds = {"passive": {"alone": 200.0, "beside": 120.0}, "default": {"alone": 200.0, "beside": 20.0}}
-    return result_header("busy_neighbour") | {"img_per_sec": speeds}
+    speeds = {"alone": 200.0, "beside": 120.0, "again": 190.0}
+    ways = {way: {"img_per_sec": speeds} for way in ("adapting", "fixed", "fixed, spinning")}
+    return result_header("busy_neighbour") | {"ways": ways}
 
 
 def kernels_result() -> dict:
     row = {"name": "ToRGB, forward", "before_sec": 0.002, "after_sec": 0.0005, "bytes": 20e6}
     return result_header("kernels") | {"rows": [row]}
+
+
+def generating_result() -> dict:
+    ways = ("sample", "sample_again", "generate_folder", "generate_zip", "writing")
+    return result_header("generating") | {
+        "precision": "bf16",
+        "num": 512,
+        "side_px": 64,
+        "sizes": [
+            {"side_px": 64, "chosen": 32, "img_per_sec": {"1": 100.0, "32": 400.0}},
+            {"side_px": 512, "chosen": 1, "img_per_sec": {"1": 10.0}},
+        ],
+        "img_per_sec": {"synthesis": 400.0} | dict.fromkeys(ways, 300.0),
+    }
+
+
+def feature_result(feature_distance) -> dict:
+    parts = {"features_sec": 100.0, "statistics_sec": 6.0, "comparison_sec": 1.0}
+    return result_header("feature_distance") | {
+        "precision": "bf16",
+        "num": 10_000,
+        "images": "beans",
+        "img_per_sec": {"plain": 60.0, "ours": 180.0},
+        "times_plain": 3.0,
+        "distances": {"plain": 20.0, "ours": 20.02},
+        "distance_change": 0.001,
+        "whole": parts | {"whole_sec": 107.0, "whole_over_features": 1.07},
+    }
+
+
+def precision_result(precision_quality) -> dict:
+    runs = []
+    for seed, (fp32, bf16) in enumerate([(50.0, 51.0), (60.0, 49.0), (52.0, 58.0)]):
+        for precision, final in (("fp32", fp32), ("bf16", bf16)):
+            losses = [[kimg, 1.0 + seed / 10, 0.5] for kimg in range(4)]
+            run = {
+                "precision": precision,
+                "seed": seed,
+                "final": final,
+                "best": final - 1,
+                "train_sec": 100.0,
+            }
+            runs.append(run | {"losses": losses})
+    close = {"cosine": 0.999, "relative_error": 0.04}
+    row = {"bf16": close, "other_batch": {"cosine": 0.5, "relative_error": 1.0}}
+    return result_header("precision_quality") | {
+        "kimg": 16.0,
+        "seeds": [0, 1, 2],
+        "eval_fakes": 1000,
+        "num_beans": 1200,
+        "side_px": 32,
+        "runs": runs,
+        **precision_quality.summarise(runs),
+        "losses": precision_quality.compare_losses(runs),
+        "one_state": {"gradients": dict.fromkeys(precision_quality.GRADIENTS, row)},
+    }
 
 
 def all_tables() -> dict[str, str]:
@@ -83,6 +145,9 @@ def all_tables() -> dict[str, str]:
         | scaling.tables(scaling_result(scaling))
         | load("busy_neighbour").tables(busy_result())
         | load("kernels").tables(kernels_result())
+        | load("generating").tables(generating_result())
+        | (distance := load("feature_distance")).tables(feature_result(distance))
+        | (quality := load("precision_quality")).tables(precision_result(quality))
     )
 
 
@@ -92,8 +157,14 @@ def test_tables_of_the_scripts_have_the_figures():
     assert "| **all** | 1.00 | 2.00 | 1.00 | 1.50 | 4.00 | 0.25 |" in parts["roofline-phases"]
     assert "| training, bf16 | 16.0 | 64.0 | 32.0 | 0.50 |" in parts["roofline-summary"]
     assert "8 x 10.0 img/s x 18.7 GFLOP = 1496 GFLOP/s" in parts["roofline-multiples"]
-    assert "| `OMP_WAIT_POLICY=passive` | 200 | 120 | 0.60 |" in parts["busy-neighbour"]
+    assert "| threads that adapt | 200 | 120 | 0.60 | 190 | 0.95 |" in parts["busy-neighbour"]
     assert "| ToRGB, forward | 2.00 | 0.50 | 4.00 | 40.0 |" in parts["kernels"]
+    assert "| 64 | 100 | **400** |\n| 512 | **10.0** |  |" in parts["generating-batches"]
+    assert "| `generate` into a zip | 300 | 0.75 |" in parts["generating-ways"]
+    assert "| `stylegraft`, bf16 | 180 | 3.00 | 20.0200 |" in parts["feature-distance"]
+    assert "moves by 0.10%. The whole of it takes 107 s, 1.07 times its features" in parts["feature-distance"]
+    assert "| **median** | 52.0 | 51.0 | 51.0 | 50.0 |" in parts["precision-quality"]
+    assert "| path length | 0.9990 | 0.0400 | 0.5000 | 1.0000 |" in parts["precision-quality"]
     assert "| 1,000 | 2.00 | 2,000 | 0.10 | 0.10 | 1.00 | 12.0 | 0.80 |" in parts["scaling-set"]
     assert "| 2 x 1 | 30.0 | 12.0 | 56.0 |" in parts["scaling-processes"]
 
@@ -144,3 +215,63 @@ def test_opening_a_tiny_set_is_timed(tmp_path):
     answer = scaling.open_set(path)
     assert answer["open_sec"] > 0
     assert answer["pixels_mb"] == pytest.approx(70 * 16 * 16 * 3 / 1e6)
+
+
+def test_bars_of_features_are_those_of_machines_with_bf16_units():
+    script = load("feature_distance")
+    result = feature_result(script)
+    assert [held for _, held in script.bars(result)] == [True, True, True]
+    slow = result | {"times_plain": 2.4, "distance_change": 0.005}
+    assert [held for _, held in script.bars(slow)] == [True, False, False]
+    assert len(script.bars(slow | {"precision": "fp32"})) == 1
+
+
+def test_plain_forward_has_the_same_features():
+    script = load("feature_distance")
+    reals, fakes, said = script.bean_sets(3)
+    assert reals.shape == fakes.shape == (3, 64, 64, 3)
+    assert "blurred" in said
+    plain, ours = script.PlainLite0()(fakes), feature_network()(fakes)
+    # As in the tests of the network: float32 summed in another order.
+    assert (plain - ours).abs().max() < 2e-5 * ours.abs().max()
+
+
+def test_whole_distance_has_its_parts():
+    script = load("feature_distance")
+    images = np.random.RandomState(0).randint(0, 256, [2, 40, 8, 8, 3], dtype=np.uint8)
+
+    class Mean:
+        name, dim, sha256, is_published, precision = "mean", 3, "", False, "fp32"
+
+        def __call__(self, images):
+            return torch.from_numpy(images.mean(axis=(1, 2), dtype=np.float32))
+
+    whole = script.measure_whole(Mean(), (images[0], images[1]))
+    assert whole["distance"] > 0
+    parts = [whole[f"{name}_sec"] for name in ("features", "statistics", "comparison")]
+    assert min(parts) > 0
+    assert sum(parts) == pytest.approx(whole["whole_sec"])
+    assert whole["whole_over_features"] == pytest.approx(whole["whole_sec"] / parts[0])
+
+
+def test_bf16_is_not_worse_within_what_seeds_change():
+    script = load("precision_quality")
+    summary = precision_result(script)
+    assert summary["medians"]["fp32"]["final"] == 52
+    assert summary["fp32_seed_spread"] == 10
+    assert summary["held"]
+    worse = [run | {"final": run["final"] + 20 * (run["precision"] == "bf16")} for run in summary["runs"]]
+    assert not script.summarise(worse)["held"]
+    assert summary["losses"]["loss_G"]["seeds"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    "last", [{"kimg": 1.0, "distance": 3.0}, {"kimg": 0.5, "distance": 3.0}, {"kimg": 1.0}]
+)
+def test_run_is_finished_when_its_last_distance_is_there(tmp_path, monkeypatch, last):
+    script = load("precision_quality")
+    monkeypatch.setattr(script, "has_checkpoints", lambda run: True)
+    monkeypatch.setattr(script, "read_config", lambda run: SimpleNamespace(total_kimg=1.0))
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "log.jsonl").write_text(json.dumps({"kimg": 0.2, "distance": 4.0}) + "\n" + json.dumps(last))
+    assert script.is_finished(tmp_path) == (last == {"kimg": 1.0, "distance": 3.0})

@@ -242,7 +242,16 @@ def test_mixed_sizes_are_refused(folder_of, many, encode, noise):
 def test_progress_counts_to_the_end(folder_of, many):
     calls = []
     open_image_set(folder_of(many(3)), progress=lambda done, total: calls.append((done, total)))
-    assert calls == [(done, 6) for done in range(1, 7)]
+    assert calls == [(done, 3) for done in range(1, 4)]
+
+
+def test_progress_counts_files_twice_where_they_are_read_twice(folder_of, many, encode):
+    calls = []
+    files = {"a.png": encode(Image.new("L", (16, 16)))} | many(2)  # the first in name is in colour
+    files = {f"{index}.png": data for index, data in enumerate(files.values())}
+    images = open_image_set(folder_of(files), progress=lambda done, total: calls.append((done, total)))
+    assert images.num_channels == 3
+    assert calls == [(done, 3) for done in range(1, 4)] + [(done, 6) for done in range(4, 7)]
 
 
 def test_summary_is_ready_for_json(folder_of, encode, noise):

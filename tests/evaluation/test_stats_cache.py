@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylegraft.evaluation.stats_cache import StatsCache, cache_folder, statistics_key
+from stylegraft.evaluation.stats_cache import StatsCache, statistics_key
+from stylegraft.files import cache_folder
 from stylegraft.metrics import FeatureStats, stats_distance
 
 FACTS = {

@@ -37,7 +37,9 @@ def main() -> None:
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--micro-batch", type=int, default=8)
     parser.add_argument("--growing", action="store_true")
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--source")
     flags = parser.parse_args()
     torch.set_num_threads(1)
     with join_processes("cpu") as processes:
@@ -54,6 +56,7 @@ def main() -> None:
             batch=8,
             micro_batch=flags.micro_batch,
             precision=flags.precision,
+            threads=flags.threads,
             channel_base=128,
             channel_max=16,
             z_dim=16,
@@ -72,7 +75,14 @@ def main() -> None:
                 family="stylegan1", stable_kimg=0.064, fade_kimg=0.064, pl_weight=None, aug="ada"
             )
             data = data.replace(size="32")
-        start_run(flags.data, flags.run, options, data, source=None, **common)
+        if flags.source:
+            # Twice the source's size, with a part that is frozen and rates by part.
+            options = options.replace(
+                freeze_synthesis=1, lr_mapping=0.5, lr_synthesis=2.0, lr_d=0.25, channel_base=None
+            )
+            options = options.replace(channel_max=None, z_dim=None, w_dim=None)
+            data = data.replace(size="32", labels="none")
+        start_run(flags.data, flags.run, options, data, source=flags.source, **common)
 
 
 if __name__ == "__main__":

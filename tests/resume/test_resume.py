@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -54,11 +55,13 @@ def assert_equal_state(one: Path, other: Path) -> None:
     assert cards[0]["state"] == cards[1]["state"]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_resume_in_a_fresh_process_is_bitwise_exact(dataset, tmp_path, precision):
+@pytest.mark.parametrize(("precision", "threads"), [("fp32", 1), ("bf16", 2)])
+def test_resume_in_a_fresh_process_is_bitwise_exact(dataset, tmp_path, precision, threads):
     # 40 steps pass R1 and log lines (each 16), path length and ADA (each 4); 20 is inside a tick.
-    drive(dataset, tmp_path / "whole", "--kimg", 0.320, "--precision", precision)
-    drive(dataset, tmp_path / "halves", "--kimg", 0.160, "--precision", precision)
+    # A run keeps to the number of threads it was started with: another would give other last bits.
+    flags = ["--precision", precision, "--threads", threads]
+    drive(dataset, tmp_path / "whole", "--kimg", 0.320, *flags)
+    drive(dataset, tmp_path / "halves", "--kimg", 0.160, *flags)
     drive(dataset, tmp_path / "halves", "--kimg", 0.320, "--resume")
     assert checkpoints(tmp_path / "whole")[-1].name == "kimg-000000.320"
     # The half-way run measured one distance more, at its end; it must not have moved anything but the record.
@@ -78,6 +81,36 @@ def test_resume_of_a_growing_run_is_bitwise_exact(dataset, tmp_path, precision, 
     assert card["state"]["lod"] == lod
     drive(dataset, tmp_path / "halves", "--kimg", 0.320, "--resume")
     assert_equal_state(checkpoints(tmp_path / "whole")[-1], checkpoints(tmp_path / "halves")[-1])
+
+
+@pytest.fixture(scope="module")
+def source(dataset, tmp_path_factory) -> Path:
+    run = tmp_path_factory.mktemp("source") / "run"
+    drive(dataset, run, "--kimg", 0.064)
+    return run
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_resume_of_a_grafted_run_is_bitwise_exact(dataset, source, tmp_path, precision):
+    flags = ["--precision", precision, "--source", source]
+    drive(dataset, tmp_path / "whole", "--kimg", 0.192, *flags)
+    drive(dataset, tmp_path / "halves", "--kimg", 0.096, *flags)
+    drive(dataset, tmp_path / "halves", "--kimg", 0.192, "--resume")
+    whole, halves = checkpoints(tmp_path / "whole")[-1], checkpoints(tmp_path / "halves")[-1]
+    assert_equal_state(whole, halves)
+    card = json.loads((halves / "checkpoint.json").read_text())
+    assert "surgery" in card["state"]["config"]["source"]["facts"]
+    assert card["info"]["trained_from"]["surgery"]["networks"]["G"]["changed"]
+
+
+def test_grafted_run_killed_before_its_first_checkpoint_starts_the_same(dataset, source, tmp_path):
+    run = tmp_path / "run"
+    drive(dataset, run, "--kimg", 0.064, "--source", source)
+    whole = checkpoints(run)[-1].rename(tmp_path / "whole")
+    shutil.rmtree(run / "checkpoints")
+    done = drive(dataset, run, "--kimg", 0.064, "--resume")
+    assert "no checkpoint yet" in done.stderr
+    assert_equal_state(whole, checkpoints(run)[-1])
 
 
 def test_killed_run_goes_on_from_newest_whole_checkpoint(dataset, tmp_path):

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from stylegraft.training import estimate as estimate_module
 from stylegraft.training.config import TrainOptions
 from stylegraft.training.estimate import Estimate, _forecast, measure, with_schedule
 from stylegraft.training.growing import GrowingConfig, Stage
@@ -68,6 +69,33 @@ def test_measuring_gives_times_and_leaves_nothing_behind(make_config, alone):
         assert estimate.total_kimg == pytest.approx(estimate.total_sec / estimate.step_sec * 0.008)
         expected = 100 * estimate.step_sec if budget["total_kimg"] else 30
         assert estimate.total_sec == pytest.approx(expected)
+
+
+def test_one_hiccup_does_not_spoil_the_forecast(make_config, alone, monkeypatch):
+    """Steps of 0.1 s on a clock of their own; the second, the first that counts, is held up for 0.8 s."""
+    now, num_steps = [0.0], [0]
+
+    def step(state, context):
+        num_steps[0] += 1
+        now[0] += 0.9 if num_steps[0] == 2 else 0.1
+
+    monkeypatch.setattr(estimate_module, "train_step", step)
+    monkeypatch.setattr(estimate_module.time, "perf_counter", lambda: now[0])
+    assert measure(make_config(), alone).step_sec == pytest.approx(0.1)
+    assert num_steps[0] <= 1 + 3 * 3
+
+
+def test_slow_steps_are_not_measured_again(make_config, alone, monkeypatch):
+    now, num_steps = [0.0], [0]
+
+    def step(state, context):
+        num_steps[0] += 1
+        now[0] += 30.0
+
+    monkeypatch.setattr(estimate_module, "train_step", step)
+    monkeypatch.setattr(estimate_module.time, "perf_counter", lambda: now[0])
+    assert measure(make_config(), alone).step_sec == pytest.approx(30)
+    assert num_steps[0] <= 1 + 3 + 1
 
 
 def test_forecast_spends_the_budget_on_one_size_after_the_other(make_config):

@@ -14,6 +14,7 @@ import torch
 
 from stylegraft.checkpoints.run_folder import best_checkpoint, list_checkpoints
 from stylegraft.errors import DivergenceError
+from stylegraft.runtime.threads import ThreadPolicy
 from stylegraft.training import loop as loop_module
 from stylegraft.training.loop import Loop
 from stylegraft.training.observers import JsonLog
@@ -90,6 +91,25 @@ def test_loop_ends_with_the_budget_of_images(make_loop, tmp_path):
     assert best_checkpoint(tmp_path).name == "kimg-000000.032"
     assert len(watcher.progress) == 8
     assert watcher.progress[-1][0] < 1
+
+
+def test_loop_counts_steps_for_the_thread_policy_and_nothing_else(make_loop):
+    class Policy(ThreadPolicy):
+        def __init__(self) -> None:
+            self.threads, self.calls = 2, ""
+
+        def after_step(self, is_plain: bool = True) -> None:
+            self.calls += "." if is_plain else ":"
+
+        def restart(self) -> None:
+            self.calls += "|"
+
+    # R1 comes with step 0 of every 16, path length with each.
+    loop, watcher = make_loop([3.0, 1.0, 2.0], r1_gamma=1.0, pl_weight=2.0, pl_interval=1)
+    loop.threads = Policy()
+    loop.run()
+    assert loop.threads.calls == "|:...|....|"  # distances and checkpoints before, amid and after 8 steps
+    assert [record["threads"] for record in watcher.records if "loss_D" in record] == [2.0] * 4
 
 
 def test_best_checkpoint_outlives_the_newest(make_loop, tmp_path):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from rich.console import Console
 
@@ -20,6 +21,7 @@ from stylegraft.errors import DataError, InputError
 from stylegraft.runtime.processes import Processes
 from stylegraft.training.config import TrainOptions
 from stylegraft.training.run import MeasuredEvaluator, resume_run, start_run
+from stylegraft.training.step import train_step
 
 TINY: dict[str, Any] = {
     "kimg": 0.032,
@@ -63,8 +65,8 @@ class Runs:
         return start_run(data, folder, TrainOptions(**TINY | flags), DataConfig(), source=None, **self.common)
 
     def resume(self, folder: Path, data: Path | None = None, kimg: float | None = None, **more: Any) -> str:
-        minutes = more.get("minutes")
-        return resume_run(folder, data_path=data, kimg=kimg, minutes=minutes, **self.common)
+        more = {"minutes": None} | more
+        return resume_run(folder, data_path=data, kimg=kimg, **more, **self.common)
 
 
 @pytest.fixture
@@ -75,8 +77,6 @@ def runs(alone) -> Runs:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, dataset) -> Path:
     """A run of four steps; tests change copies of it."""
-    import torch
-
     folder = tmp_path_factory.mktemp("finished") / "run"
     assert Runs(Processes(0, 1, torch.device("cpu"))).start(dataset, folder) == "done"
     return folder
@@ -97,7 +97,8 @@ def logged_steps(run: Path) -> list[int]:
 
 def test_run_folder_holds_what_it_promises(finished):
     names = {path.name for path in finished.iterdir()}
-    assert names == {"config.json", "log.jsonl", "checkpoints", "samples", "curve.svg", "curve.png"}
+    files = {"config.json", "log.jsonl", "sessions.jsonl", "curve.svg", "curve.png"}
+    assert names == files | {"checkpoints", "samples"}
     assert step_of(finished) == 4
     assert {path.name for path in (finished / "samples").iterdir()} == {
         "reals.png",
@@ -175,6 +176,28 @@ def test_run_goes_on_with_minutes_for_images(runs, run):
     assert step_of(run) == 4  # the time was over already
     settings = json.loads((run / "config.json").read_text())
     assert (settings["total_kimg"], settings["total_minutes"]) == (None, 0.0001)
+
+
+def test_threads_that_were_asked_for_compute_until_others_are(runs, dataset, tmp_path, monkeypatch):
+    before, seen = torch.get_num_threads(), set()
+
+    def watched_step(state, context) -> None:
+        seen.add(torch.get_num_threads())
+        train_step(state, context)
+
+    monkeypatch.setattr("stylegraft.training.loop.train_step", watched_step)
+    monkeypatch.setattr("stylegraft.training.estimate.train_step", watched_step)
+    folder = tmp_path / "run"
+    for start, number in (
+        (lambda: runs.start(dataset, folder, threads=3), 3),
+        (lambda: runs.resume(folder, kimg=0.048), 3),
+        (lambda: runs.resume(folder, kimg=0.064, threads=1), 1),
+        (lambda: runs.resume(folder, kimg=0.080), 1),
+    ):
+        seen.clear()
+        start()
+        assert seen == {number}
+        assert torch.get_num_threads() == before
 
 
 def test_run_goes_on_with_moved_images_and_remembers_them(runs, run, dataset, tmp_path):

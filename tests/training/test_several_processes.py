@@ -22,10 +22,14 @@ def write_images(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("growing", [[], ["--growing"]])
-def test_two_processes_agree_with_one_after_many_steps(tmp_path, growing):
+@pytest.mark.parametrize("kind", ["plain", "growing", "grafted"])
+def test_two_processes_agree_with_one_after_many_steps(tmp_path, kind):
     data = write_images(tmp_path / "data")
-    flags = ["--kimg", "0.4", "--micro-batch", "4", *growing]
+    flags = ["--kimg", "0.4", "--micro-batch", "4", *(["--growing"] if kind == "growing" else [])]
+    if kind == "grafted":
+        source = [sys.executable, str(DRIVER), str(data), str(tmp_path / "source"), "--kimg", "0.064"]
+        subprocess.run(source, check=True, capture_output=True, timeout=240)
+        flags += ["--source", str(tmp_path / "source")]
     alone = [sys.executable, str(DRIVER), str(data), str(tmp_path / "one"), *flags]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     together = [*torchrun, str(DRIVER), str(data), str(tmp_path / "two"), *flags]

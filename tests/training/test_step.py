@@ -7,6 +7,7 @@ import torch
 
 from stylegraft.errors import DivergenceError
 from stylegraft.training import step as step_module
+from stylegraft.training.adam import Adam
 from stylegraft.training.state import new_state
 from stylegraft.training.step import train_step, update_ema
 
@@ -17,7 +18,7 @@ def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
 
 
-def adam_steps(optimizer: torch.optim.Adam) -> float:
+def adam_steps(optimizer: Adam) -> float:
     """Steps of the weights; last biases, which no regulariser depends on, make fewer."""
     return max(float(values["step"]) for values in optimizer.state.values())
 
@@ -68,23 +69,28 @@ def test_regularisers_without_weight_do_not_run(make_config, make_context):
 
 
 def test_regularisers_have_their_weights(make_config, make_context):
-    """The last phase of each network leaves its gradients; a tiny rate leaves the weights where they were."""
-    gradients = []
-    for gamma, pl_weight in ((0.8, 2.0), (1.6, 6.0)):
-        state, context = start(
-            make_config, make_context, r1_gamma=gamma, pl_weight=pl_weight, augment=None, lr=1e-12
-        )
+    """The last phase leaves its gradients; a tiny rate leaves the weights where they were."""
+
+    def after_a_step(**weights):
+        state, context = start(make_config, make_context, augment=None, lr=1e-12, **weights)
         train_step(state, context)
-        gradients.append(
-            [state.D.get_submodule("b8").conv0.weight.grad, state.G.synthesis.blocks[1].conv0.weight.grad]
-        )
+        return state, context
+
+    for gamma in (0.8, 1.6):
+        state, context = after_a_step(r1_gamma=gamma)
+        weight = state.D.get_submodule("b8").conv0.weight
         images, c = context.reals(0, range(8))
         images.requires_grad_()
         (at_images,) = torch.autograd.grad(state.D(images, c).sum(), [images], create_graph=True)
         loss = gamma / 2 * at_images.square().sum(dim=(1, 2, 3)).mean() * 16
-        (expected,) = torch.autograd.grad(loss, [state.D.get_submodule("b8").conv0.weight])
-        torch.testing.assert_close(gradients[-1][0], expected, rtol=1e-3, atol=1e-5)
-    torch.testing.assert_close(gradients[1][1], 3 * gradients[0][1], rtol=1e-3, atol=1e-5)
+        (expected,) = torch.autograd.grad(loss, [weight])
+        torch.testing.assert_close(weight.grad, expected, rtol=1e-3, atol=1e-5)
+
+    of_path_length = []
+    for pl_weight in (2.0, 6.0):
+        state, _ = after_a_step(pl_weight=pl_weight, r1_gamma=0.0)
+        of_path_length.append(state.G.synthesis.blocks[1].conv0.weight.grad)
+    torch.testing.assert_close(of_path_length[1], 3 * of_path_length[0], rtol=1e-3, atol=1e-5)
 
 
 def test_steps_teach_the_discriminator(make_config, make_context):

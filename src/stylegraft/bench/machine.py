@@ -1,25 +1,21 @@
-"""What this machine is and can do: processor, matrix-multiply rate, copy rate, peak memory of the process."""
+"""What this machine can do: matrix-multiply rate, copy rate, peak memory of the process."""
 
 from __future__ import annotations
 
 import ctypes
-import os
-import platform
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
+from stylegraft.runtime.machine import proc_lines
 from stylegraft.runtime.precision import Precision, compute_dtype, has_bf16_units
 
 GEMM_SIZE = 2048
 BF16_UNITS_RATIO = 1.5
-_REPORTED_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "bf16", "i8mm", "sve")
 
 
 def gemm_rate(dtype: torch.dtype, size: int = GEMM_SIZE, repeats: int = 7) -> float:
@@ -85,37 +81,12 @@ def median_seconds(run: Callable[[], object], repeats: int) -> float:
     return statistics.median(times)
 
 
-def describe_machine() -> dict[str, Any]:
-    """Returns JSON-ready facts: processor, cores, threads, instruction sets, memory, versions."""
-    flags = cpu_flags()
-    return {
-        "cpu": _cpu_name(),
-        "architecture": platform.machine(),
-        "system": platform.system(),
-        "logical_cores": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "flags": [flag for flag in _REPORTED_FLAGS if flag in flags],
-        "torch_cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-
-
-def cpu_flags() -> frozenset[str]:
-    """Returns the processor's feature names as Linux lists them; empty on other systems."""
-    for line in _proc_lines("/proc/cpuinfo"):
-        name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            return frozenset(value.split())
-    return frozenset()
-
-
 def peak_memory_mb() -> float:
     """Returns the largest resident size of this process so far, in MB (10^6 bytes).
 
     On Linux this is VmHWM and not `ru_maxrss`, which is inherited from the process that started this one.
     """
-    for line in _proc_lines("/proc/self/status"):
+    for line in proc_lines("/proc/self/status"):
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024 / 1e6
     if sys.platform == "win32":
@@ -123,26 +94,6 @@ def peak_memory_mb() -> float:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
-
-
-def _proc_lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text(errors="replace").splitlines()
-    except OSError:
-        return []
-
-
-def _cpu_name() -> str:
-    for line in _proc_lines("/proc/cpuinfo"):
-        name, _, value = line.partition(":")
-        if name.strip() == "model name":
-            return value.strip()
-    if sys.platform == "darwin":
-        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
-        answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-        if answer:
-            return answer
-    return platform.processor() or platform.machine()
 
 
 def _windows_peak_bytes() -> int:

@@ -134,9 +134,9 @@ def _hooked(state: TrainState, context: StepContext, clock: TurnClock) -> Iterat
     ]
     for name, module in networks:
         handles += _hook_module(name, module, clock)
-    for optimizer, next_phase in ((state.optimizer_G, "optimisers"), (state.optimizer_D, "averages")):
-        handles.append(optimizer.register_step_pre_hook(lambda *_: clock.turn("optimisers")))
-        handles.append(optimizer.register_step_post_hook(lambda *_, then=next_phase: clock.turn(then)))
+    optimizers = {"optimisers": state.optimizer_G, "averages": state.optimizer_D}
+    for then, optimizer in optimizers.items():
+        vars(optimizer)["step"] = _timed_step(optimizer.step, then, clock)
 
     def reals(first: int, samples: Sequence[int]) -> RealBatch:
         clock.turn("data")
@@ -150,6 +150,17 @@ def _hooked(state: TrainState, context: StepContext, clock: TurnClock) -> Iterat
     finally:
         for handle in handles:
             handle.remove()
+        for optimizer in optimizers.values():
+            del vars(optimizer)["step"]  # and the class's is back
+
+
+def _timed_step(step: Callable[[], None], then: str, clock: TurnClock) -> Callable[[], None]:
+    def timed() -> None:
+        clock.turn("optimisers")
+        step()
+        clock.turn(then)
+
+    return timed
 
 
 def _hook_module(name: str, module: nn.Module, clock: TurnClock) -> list[Any]:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stylegraft.bench.machine import describe_machine
 from stylegraft.errors import InputError
 from stylegraft.files import write_text
+from stylegraft.runtime.machine import describe_machine
 
 SCHEMA_VERSION = 1
 

@@ -17,9 +17,10 @@ import torch
 from stylegraft.augment.config import augment_preset
 from stylegraft.augment.pipe import AugmentPipe
 from stylegraft.bench.isolated import visible_compilers
-from stylegraft.bench.machine import describe_machine, measure_machine, peak_memory_mb
+from stylegraft.bench.machine import measure_machine, peak_memory_mb
 from stylegraft.bench.shipped import build_shipped
 from stylegraft.bench.yardstick import AUGMENT_PRESET, Yardstick, YardstickSettings
+from stylegraft.runtime.machine import describe_machine
 from stylegraft.runtime.random import Key
 
 Which = Literal["yardstick", "bf16", "fp32"]

@@ -67,6 +67,12 @@ class DataConfig(Config):
         ge=0,
         description="decoded pixels kept in memory, MB; a larger set goes to a temporary file",
     )
+    disk_cache_mb: int = Field(
+        default=8192,
+        ge=0,
+        description="decoded sets kept on disk for the next start, in STYLEGRAFT_CACHE or the system's cache "
+        "folder, MB in all; 0: none",
+    )
 
     @field_validator("size")
     @classmethod

@@ -11,9 +11,12 @@ import numpy as np
 
 from stylegraft.data.config import DataConfig
 from stylegraft.data.split import MIN_HOLDOUT_IMAGES, Split, split_holdout
+from stylegraft.data.split_cache import stored_split
 
 if TYPE_CHECKING:
     import torch
+
+_QUICKLY_SPLIT = 20_000  # images; fewer take less than half a second
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +25,10 @@ class ImageSet:
 
     path: Path
     config: DataConfig
-    names: tuple[str, ...]
+    names: Sequence[str]
     """File names relative to the folder or zip, sorted."""
     array: np.ndarray
-    """uint8 [N, H, W, C], in memory or backed by a file. Read only."""
+    """uint8 [N, H, W, C], in memory or mapped from a file. Read only."""
     labels: np.ndarray | None
     """float32 [N, c_dim]: one-hot classes or vectors; None: no labels."""
     class_names: tuple[str, ...] | None
@@ -92,7 +95,10 @@ class ImageSet:
 
     def split(self, min_images: int = MIN_HOLDOUT_IMAGES) -> Split:
         """Returns which images train and which are held out, as the settings `holdout*` say."""
-        return split_holdout(self, self.config.holdout, self.config.holdout_seed, min_images)
+        config = self.config
+        if len(self) < _QUICKLY_SPLIT or config.disk_cache_mb == 0:
+            return split_holdout(self, config.holdout, config.holdout_seed, min_images)
+        return stored_split(self, self.content_hash, config.holdout, config.holdout_seed, min_images)
 
     def summary(self) -> dict[str, Any]:
         """Returns what there is to know of the set, ready for JSON."""

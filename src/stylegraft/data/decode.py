@@ -12,6 +12,9 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from stylegraft.errors import DataError
 
+DECODING_RULES = "stylegraft image set 1"
+"""Changes with the pixels that files give, so that nothing kept of the old ones is taken for the new."""
+
 # The size at which Pillow itself calls a file a bomb (twice its MAX_IMAGE_PIXELS).
 MAX_PIXELS = 178_956_970
 

@@ -34,7 +34,9 @@ _NO_LETTERS = re.compile(r"[\W\d_]*")
 _COPY = re.compile(r"(?:-\d{1,2}| ?\(\d{1,3}\))$")
 
 
-class _NamedImages(Protocol):
+class NamedImages(Protocol):
+    """What a split is made from: an image set, or anything with its names and classes."""
+
     @property
     def names(self) -> Sequence[str]: ...
 
@@ -73,7 +75,7 @@ def group_keys(names: Sequence[str]) -> list[str]:
 
 
 def split_holdout(
-    images: _NamedImages, fraction: float, seed: int, min_images: int = MIN_HOLDOUT_IMAGES
+    images: NamedImages, fraction: float, seed: int, min_images: int = MIN_HOLDOUT_IMAGES
 ) -> Split:
     """Chooses the images that training never sees.
 
@@ -90,26 +92,26 @@ def split_holdout(
     """
     num_images = len(images.names)
     if fraction == 0:
-        return _make_split(num_images, [], None)
+        return make_split(num_images, [], None)
     if num_images < 3 * min_images:
         note = (
             f"nothing is held out: {num_images} images are fewer than {3 * min_images}. "
             "Distances are measured on the training images and look better than they are."
         )
-        return _make_split(num_images, [], note)
+        return make_split(num_images, [], note)
     target = max(min_images, round(fraction * num_images))
     classes = np.zeros(num_images, np.int64) if images.class_indices is None else images.class_indices
 
     chosen = _choose(group_keys(images.names), classes, target, seed)
     if chosen is not None:
-        return _make_split(num_images, chosen, None)
+        return make_split(num_images, chosen, None)
     chosen = _choose(list(images.names), classes, target, seed)
     assert chosen is not None, "single images always reach the target"
     note = (
         "file names do not tell sources apart: single images are held out. "
         "If several show the same thing, the held-out distance looks better than it is."
     )
-    return _make_split(num_images, chosen, note)
+    return make_split(num_images, chosen, note)
 
 
 def _choose(keys: Sequence[str], classes: np.ndarray, target: int, seed: int) -> list[int] | None:
@@ -150,7 +152,8 @@ def _shares(classes: np.ndarray, target: int) -> dict[int, int]:
     return dict(zip(labels.tolist(), shares.tolist()))
 
 
-def _make_split(num_images: int, holdout: list[int], note: str | None) -> Split:
+def make_split(num_images: int, holdout: Sequence[int] | np.ndarray, note: str | None) -> Split:
+    """Returns the split that holds out the images `holdout`."""
     held = np.zeros(num_images, bool)
-    held[holdout] = True
+    held[np.asarray(holdout, np.int64)] = True
     return Split(np.flatnonzero(~held), np.flatnonzero(held), note)

@@ -22,6 +22,8 @@ from stylegraft.files import atomic_file, safe_member_name
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _MAX_THREADS = 8
+# zlib's default of 6 takes twice the time of this, time that a generator needs, to save 7 % of space.
+_COMPRESS_LEVEL = 3
 
 
 def official_name(index: int) -> str:
@@ -111,7 +113,9 @@ def _png(image: np.ndarray) -> bytes:
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)):
         raise ValueError(f"write_image_set: expected uint8 [H, W, 1 or 3], got {image.dtype} {image.shape}")
     buffer = io.BytesIO()
-    Image.fromarray(image.squeeze(-1) if image.shape[2:] == (1,) else image).save(buffer, "png")
+    Image.fromarray(image.squeeze(-1) if image.shape[2:] == (1,) else image).save(
+        buffer, "png", compress_level=_COMPRESS_LEVEL
+    )
     return buffer.getvalue()
 
 

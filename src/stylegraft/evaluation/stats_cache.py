@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from stylegraft.disk_cache import DiskCache
 from stylegraft.errors import RunError
-from stylegraft.files import atomic_file, cache_folder
 from stylegraft.metrics.feature_stats import FeatureStats
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
+_MAX_BYTES = 4 << 30
 
 
 class StatsCache:
@@ -27,7 +28,12 @@ class StatsCache:
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
-        self.folder = cache_folder() / "statistics" if folder is None else Path(folder)
+        self._files = DiskCache("statistics", ".npz", _MAX_BYTES, folder)
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return self._files.folder
 
     def load(self, key: str, dim: int) -> FeatureStats | None:
         """Returns the statistics stored under `key`, or None if there are none that can be trusted."""
@@ -55,17 +61,14 @@ class StatsCache:
     def _load(self, key: str, *names: str) -> list[np.ndarray] | None:
         try:
             # Members of a zip carry a checksum, which reading verifies.
-            with self._path(key).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            with self._files.open(key) as file, np.load(file, allow_pickle=False) as arrays:
                 return [arrays[name] for name in names]
         except Exception:  # A damaged archive raises nearly anything; whatever it is, the remedy is the same.
             return None
 
     def _save(self, key: str, **arrays: np.ndarray) -> None:
-        with suppress(RunError), atomic_file(self._path(key)) as file:
+        with suppress(RunError), self._files.writing(key) as file:
             np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
-
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{key}.npz"
 
 
 def statistics_key(

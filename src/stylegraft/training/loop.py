@@ -19,6 +19,8 @@ from stylegraft.checkpoints.run_folder import (
     remove_outdated,
 )
 from stylegraft.errors import DivergenceError, RunError
+from stylegraft.runtime.threads import ThreadPolicy
+from stylegraft.training.config import RunConfig
 from stylegraft.training.early_stopping import reason_to_stop
 from stylegraft.training.evaluator import CopyWatch, Evaluator, SampleFakes
 from stylegraft.training.observers import Observer
@@ -52,6 +54,7 @@ class Loop:
         observers: watch.
         info: facts that go into each checkpoint's card (class names, version, source...).
         copy_watch: looks for copies at each distance, if the run may stop early; or None.
+        threads: adapts the number of threads to what else runs on the machine; None: it stays.
     """
 
     state: TrainState
@@ -63,6 +66,7 @@ class Loop:
     observers: Sequence[Observer]
     info: dict[str, Any]
     copy_watch: CopyWatch | None = None
+    threads: ThreadPolicy | None = None
 
     def run(self) -> str:
         """Trains; returns how it ended: "done", "interrupted" or "stopped early".
@@ -81,7 +85,7 @@ class Loop:
             self._tell_why_it_stopped()
             return "stopped early"
 
-        with _interruptions() as interrupted:
+        with interruptions() as interrupted:
             while True:
                 state.train_sec = train_sec_before + time.monotonic() - session_start
                 done = self._done_share()
@@ -93,7 +97,9 @@ class Loop:
                     now = time.monotonic()
                     images = state.num_images - tick_nimg
                     self._record(
-                        img_per_sec=images / max(now - tick_start, 1e-9), **state.meters.take_means()
+                        img_per_sec=images / max(now - tick_start, 1e-9),
+                        **state.meters.take_means(),
+                        **({} if self.threads is None else {"threads": self.threads.threads}),
                     )
                     tick_start, tick_step, tick_nimg = now, state.step, state.num_images
 
@@ -133,6 +139,8 @@ class Loop:
                     self._roll_back_or_raise(error)
                     tick_start, tick_step, tick_nimg = time.monotonic(), state.step, state.num_images
                     saved_step = state.step
+                if self.threads is not None:
+                    self.threads.after_step(is_plain=not _has_lazy_regulariser(config, state.step - 1))
                 self._tell_progress(done, train_sec_before + time.monotonic() - session_start)
 
     def _done_share(self) -> float:
@@ -200,6 +208,8 @@ class Loop:
                 raise RunError(f"{error} Then go on: stylegraft train --resume {self.folder}") from error
             best_step = None if state.best is None else int(state.best["step"])
             remove_outdated(self.folder, state.config.num_checkpoints, best_step)
+        if self.threads is not None:
+            self.threads.restart()  # what was saved, or measured before, was no step
 
     def _record(self, **scalars: float) -> None:
         state = self.state
@@ -252,6 +262,12 @@ class Loop:
         self._note(f"{error}: back to {path.name}, once, at half the learning rate")
 
 
+def _has_lazy_regulariser(config: RunConfig, step: int) -> bool:
+    """Whether a step takes longer than most: a regulariser comes with it that does not come with each."""
+    intervals = [config.r1_interval if config.r1_gamma else 1, config.pl_interval if config.pl_weight else 1]
+    return any(interval > 1 and step % interval == 0 for interval in intervals)
+
+
 def _size_in_use(state: TrainState) -> dict[str, float]:
     """How far a growing run has grown, for its log: lod, and the shorter side of its images in px."""
     if state.config.growing is None or state.lod is None:
@@ -262,7 +278,7 @@ def _size_in_use(state: TrainState) -> dict[str, float]:
 
 
 @contextmanager
-def _interruptions() -> Iterator[list[int]]:
+def interruptions() -> Iterator[list[int]]:
     """Turns SIGINT and SIGTERM into an entry of the list; a second one acts at once, as usual."""
     received: list[int] = []
     previous = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,7 @@ from stylegraft.networks.sampling import latents_of_seeds, sample_pixels
 from stylegraft.ops.kernels.switch import compile_kernels
 from stylegraft.runtime.precision import compute_dtype
 from stylegraft.runtime.processes import Processes
+from stylegraft.runtime.threads import thread_policy, threads_kept
 from stylegraft.training.config import RunConfig, SourceConfig, TrainOptions
 from stylegraft.training.estimate import Estimate, measure, with_schedule
 from stylegraft.training.evaluator import CopyWatch, Evaluator, SampleFakes
@@ -49,7 +50,8 @@ from stylegraft.training.observers import (
 from stylegraft.training.painter import RunPainter
 from stylegraft.training.plan import plan_run
 from stylegraft.training.presets import preset_data
-from stylegraft.training.source import check_source, take_over
+from stylegraft.training.sessions import note_session
+from stylegraft.training.source import check_source, take_over, with_surgery
 from stylegraft.training.state import TrainState, new_state
 from stylegraft.training.step import RealBatch, StepContext
 
@@ -80,6 +82,7 @@ def start_run(
     make_evaluator: EvaluatorFactory,
     processes: Processes,
     console: Console,
+    source_facts: Mapping[str, Any] | None = None,
 ) -> str:
     """Trains into a new run folder; returns "done", "interrupted" or "stopped early".
 
@@ -92,20 +95,17 @@ def start_run(
         make_evaluator: makes the distance from the set and its split.
         processes: this process among all.
         console: for the user.
+        source_facts: JSON-ready: kept with the run beside what the source says of itself.
 
     Raises:
         InputError: the folder holds a run already, lies among the images, or cannot be written.
         DataError: the images cannot be used.
     """
     folder = Path(folder)
-    keep_apart(Path(data_path), folder)
-    if has_checkpoints(folder):  # a run that was killed before its first is no loss, and may start anew
-        raise InputError(
-            f"{folder} (--out) holds a run already. Go on with --resume {folder}, or name another folder."
-        )
+    check_new_run(Path(data_path), folder)
     if options.tensorboard:
         require_tensorboard()
-    with _folder_or_nothing(folder, processes):
+    with _folder_or_nothing(folder, processes), threads_kept(options.threads):
         opened = None
         if source is not None:
             opened = open_checkpoint(source, with_training=True)
@@ -117,6 +117,9 @@ def start_run(
         precision = "bf16" if dtype == torch.bfloat16 else "fp32"
         config = plan_run(options, images, split, data, processes.device.type, precision, opened)
         _check_processes(config, processes)
+        if config.source is not None and source_facts:
+            facts = {**config.source.facts, **source_facts}
+            config = config.replace(source=config.source.replace(facts=facts))
 
         if dtype == torch.bfloat16 and processes.device.type == "cpu":
             seconds = compile_kernels()
@@ -131,14 +134,17 @@ def start_run(
             config = with_schedule(config, options, estimate, measured.feature_sec)
         resolved = processes.from_first(config.to_dict())
         config = RunConfig.from_dict(resolved)  # pyright: ignore[reportArgumentType]
+        state = new_state(config, processes.device)
+        taken = []
+        if opened is not None:
+            copied, surgery = take_over(state, opened, images.class_names)
+            taken = [f"source     {copied}", *(f"surgery    {line}" for line in surgery.lines())]
+            config = state.config = with_surgery(config, surgery)
     if processes.is_first:
         _announce(console, config, estimate, images, split)
+        for line in taken:
+            tell(console, line)
         write_text(folder / CONFIG_NAME, config.to_json())
-    state = new_state(config, processes.device)
-    if opened is not None:
-        copied = take_over(state, opened)
-        if processes.is_first:
-            tell(console, f"source     {copied}")
     return _run_loop(state, folder, images, split, measured, processes, console)
 
 
@@ -151,6 +157,7 @@ def resume_run(
     make_evaluator: EvaluatorFactory,
     processes: Processes,
     console: Console,
+    threads: int | None = None,
 ) -> str:
     """Goes on with a run exactly where its newest whole checkpoint left it; returns how it ended.
 
@@ -164,6 +171,7 @@ def resume_run(
         make_evaluator: see `start_run`.
         processes: this process among all.
         console: for the user.
+        threads: another fixed number of threads, or None.
 
     Raises:
         CheckpointError: no checkpoint can be read.
@@ -173,6 +181,8 @@ def resume_run(
     config = read_config(folder)
     if kimg is not None or minutes is not None:
         config = config.replace(total_kimg=kimg, total_minutes=minutes)
+    if threads is not None:
+        config = config.replace(threads=threads)
     images = open_image_set(data_path or config.data_path, config.data)
     if images.content_hash != config.data_hash:
         raise DataError(
@@ -183,7 +193,7 @@ def resume_run(
     split = images.split()
     _check_processes(config, processes)
     state = new_state(config, processes.device)
-    lines = _restore(state, folder)
+    lines = _restore(state, folder, images.class_names)
     if state.stopped is not None and (kimg is not None or minutes is not None):
         config = config.replace(early_stop_kimg=None)
         state.config, state.stopped = config, None
@@ -198,14 +208,15 @@ def resume_run(
     return _run_loop(state, folder, images, split, measured, processes, console)
 
 
-def _restore(state: TrainState, folder: Path) -> list[str]:
+def _restore(state: TrainState, folder: Path, class_names: Sequence[str] | None) -> list[str]:
     """Loads the newest whole checkpoint into a new state; returns lines that say what was found.
 
     A run that was killed before its first checkpoint starts again: nothing is lost by it.
     """
     if not has_checkpoints(folder):
         if state.config.source is not None:
-            take_over(state, open_checkpoint(state.config.source.path, with_training=True))
+            source = open_checkpoint(state.config.source.path, with_training=True)
+            take_over(state, source, class_names)
         return [f"{folder} has no checkpoint yet: starting at 0 kimg"]
     checkpoint, path, problems = read_newest_good(folder)
     state.load_checkpoint(checkpoint)
@@ -235,6 +246,7 @@ def _run_loop(
     painter = None
     try:
         if processes.is_first:
+            note_session(folder)
             # At step 0 the loop measures anew, so that nothing in a log can be kept.
             observers += [JsonLog(folder / LOG_NAME, state.step or -1), ProgressBar(console)]
             if config.tensorboard:
@@ -258,7 +270,9 @@ def _run_loop(
             observers=observers,
             info=_card_info(images, len(train), config.source),
         )
-        return loop.run()
+        with threads_kept(config.threads):
+            loop.threads = thread_policy(config.threads, processes, loop.context.note)
+            return loop.run()
     finally:
         for observer in observers:
             observer.close()
@@ -382,6 +396,19 @@ def _folder_or_nothing(folder: Path, processes: Processes) -> Iterator[None]:
             with suppress(OSError):  # not empty
                 folder.rmdir()
         raise
+
+
+def check_new_run(data_path: Path, folder: Path) -> None:
+    """Refuses a folder that holds a run already, or lies among the images.
+
+    Raises:
+        InputError: it does.
+    """
+    keep_apart(data_path, folder)
+    if has_checkpoints(folder):  # a run that was killed before its first is no loss, and may start anew
+        raise InputError(
+            f"{folder} (--out) holds a run already. Go on with --resume {folder}, or name another folder."
+        )
 
 
 def keep_apart(data_path: Path, folder: Path) -> None:

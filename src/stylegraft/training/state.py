@@ -18,10 +18,12 @@ from stylegraft.errors import CheckpointError
 from stylegraft.networks.making import make_discriminator, make_generator
 from stylegraft.networks.protocol import Discriminator, Generator
 from stylegraft.runtime.random import Key
+from stylegraft.training.adam import Adam
 from stylegraft.training.config import RunConfig
-from stylegraft.training.fading import layers_from_image, set_lod
+from stylegraft.training.fading import set_lod
 from stylegraft.training.growing import Moment, blocks_at_image
 from stylegraft.training.meters import Meters
+from stylegraft.training.parts import FACTOR, discriminator_groups, freeze_parts, generator_groups
 
 _ADAM_TENSORS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -35,7 +37,7 @@ class TrainState:
         step: finished steps.
         num_images: real images shown to the discriminator so far; steps differ in size while networks grow.
         lod: that of the last step, or None before the first.
-        lr_scale: factor on both learning rates (halved by a rollback).
+        lr_scale: factor on all learning rates (halved by a rollback).
         pl_mean: running mean of the path lengths, [].
         best: {"step", "kimg", "value"} of the lowest held-out distance so far, or None.
         train_sec: seconds spent in all sessions of the run.
@@ -49,8 +51,8 @@ class TrainState:
     G: Generator
     D: Discriminator
     G_ema: Generator
-    optimizer_G: torch.optim.Adam
-    optimizer_D: torch.optim.Adam
+    optimizer_G: Adam
+    optimizer_D: Adam
     ada: AdaController
     pl_mean: torch.Tensor
     step: int = 0
@@ -77,7 +79,7 @@ class TrainState:
         return self.lod is not None and blocks != blocks_at_image(self.lod)
 
     def scale_lr(self, factor: float) -> None:
-        """Multiplies both learning rates."""
+        """Multiplies all learning rates."""
         self.lr_scale *= factor
         self._set_lr(self.config.moment_at(self.num_images))
 
@@ -104,7 +106,7 @@ class TrainState:
             (self.optimizer_D, _r1_interval(self.config)),
         ):
             for group in optimizer.param_groups:
-                group["lr"] = moment.lr * _lazy_ratio(interval) * self.lr_scale
+                group["lr"] = moment.lr * group[FACTOR] * _lazy_ratio(interval) * self.lr_scale
 
     def to_checkpoint(self, info: dict[str, Any]) -> Checkpoint:
         """Returns the whole state as a checkpoint; tensors are shared, not copied."""
@@ -176,29 +178,20 @@ def new_state(config: RunConfig, device: torch.device) -> TrainState:
     for network in (G, D):
         network.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         network.set_compute_dtype(dtype)
-    freeze_layers(D, config.freeze_d)
+    freeze_parts(G, D, config)
     G_ema = copy.deepcopy(G).eval().requires_grad_(False)
     state = TrainState(
         config=config,
         G=G,
         D=D,
         G_ema=G_ema,
-        optimizer_G=_lazy_adam(G, config, _pl_interval(config)),
-        optimizer_D=_lazy_adam(D, config, _r1_interval(config)),
+        optimizer_G=_lazy_adam(generator_groups(G, config), config, _pl_interval(config)),
+        optimizer_D=_lazy_adam(discriminator_groups(D, config), config, _r1_interval(config)),
         ada=AdaController(config.ada),
         pl_mean=torch.zeros([], device=device),
     )
     state.set_lod(config.moment_at(0).lod)
     return state
-
-
-def freeze_layers(D: Discriminator, count: int) -> None:
-    """Stops the gradients of the first `count` convolutions of D, seen from the image.
-
-    Source: Mo et al. 2020, "Freeze the Discriminator".
-    """
-    for layer in layers_from_image(D)[:count]:
-        layer.requires_grad_(False)
 
 
 def _part(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -220,16 +213,14 @@ def _lazy_ratio(interval: int | None) -> float:
     return 1.0 if interval is None else interval / (interval + 1)
 
 
-def _lazy_adam(network: torch.nn.Module, config: RunConfig, interval: int | None) -> torch.optim.Adam:
+def _lazy_adam(groups: list[dict[str, Any]], config: RunConfig, interval: int | None) -> Adam:
     """Adam corrected for a regulariser that runs in steps of its own (Karras et al. 2020, appendix B)."""
     ratio = _lazy_ratio(interval)
     beta1, beta2 = config.adam_betas
-    return torch.optim.Adam(
-        [parameter for parameter in network.parameters() if parameter.requires_grad],
-        lr=config.lr * ratio,
+    return Adam(
+        [group | {"lr": config.lr * group[FACTOR] * ratio} for group in groups],
         betas=(beta1**ratio, beta2**ratio),
         eps=config.adam_eps,
-        fused=True,
     )
 
 
@@ -237,9 +228,7 @@ def _named(prefix: str, network: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {f"{prefix}.{name}": tensor for name, tensor in network.state_dict().items()}
 
 
-def _optimizer_tensors(
-    prefix: str, network: torch.nn.Module, optimizer: torch.optim.Adam
-) -> dict[str, torch.Tensor]:
+def _optimizer_tensors(prefix: str, network: torch.nn.Module, optimizer: Adam) -> dict[str, torch.Tensor]:
     return {
         f"{prefix}.{key}.{name}": optimizer.state[parameter][key]
         for name, parameter in network.named_parameters()
@@ -249,7 +238,7 @@ def _optimizer_tensors(
 
 
 def _load_optimizer(
-    prefix: str, network: torch.nn.Module, optimizer: torch.optim.Adam, tensors: dict[str, torch.Tensor]
+    prefix: str, network: torch.nn.Module, optimizer: Adam, tensors: dict[str, torch.Tensor]
 ) -> None:
     for name, parameter in network.named_parameters():
         if f"{prefix}.step.{name}" not in tensors:

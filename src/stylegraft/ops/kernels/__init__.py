@@ -1,14 +1,15 @@
 """Compiled CPU kernels for bfloat16 in channels_last: what torch does in many trips to memory, in one.
 
-numba turns the Python of this folder into machine code when it is first used (about two seconds, kept on disk
-from then on); no compiler has to be installed. Every kernel is a fast path of an operation in `ops`, which
-decides when to take it:
+numba turns the Python of `code` into machine code when it is first used (about two seconds, kept on disk from
+then on); no compiler has to be installed. Every kernel is a fast path of an operation in `ops`, which decides
+when to take it:
 
-    memory     loads and stores of bfloat16, and how the compiler learns that tensors do not overlap
-    parallel   starts a kernel on the threads that torch computes with
-    switch     where kernels may stand in: they differentiate once only
-    epilogue   demodulation, noise, bias and activation after a convolution
-    scale      a factor for each sample and channel
-    to_image   a 1x1 convolution to few channels, with weights for each sample
-    spread     a FIR filter's adjoint with stride 2
+    code           what is compiled; `code.memory` has loads and stores of bfloat16
+    machine_code   compiles it, keeps it, finds it
+    parallel       starts a kernel on the threads that torch computes with
+    switch         where kernels may stand in: they differentiate once only
+    epilogue       demodulation, noise, bias and activation after a convolution
+    scale          a factor for each sample and channel
+    to_image       a 1x1 convolution to few channels, with weights for each sample
+    spread         a FIR filter's adjoint with stride 2
 """

@@ -10,9 +10,8 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -43,16 +42,40 @@ def _team() -> tuple[Callable[..., None] | None, int, int]:
     return None, _ALONE, _ALONE
 
 
-def launch(kernel: Any, work: int, *values: int | float | torch.Tensor) -> None:
+class Kernel:
+    """A function of `code`: found, or compiled with all others, when it is first used.
+
+    Args:
+        name: "module.function".
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @cached_property
+    def address(self) -> int:
+        """Where the machine code of the C function `void f(int64_t *)` is."""
+        # Here, because it loads LLVM, which training in float32 or on a GPU has no use for.
+        from stylegraft.ops.kernels.machine_code import addresses
+
+        return addresses()[self._name]
+
+    @cached_property
+    def run(self) -> Callable[[int], None]:
+        """Runs the kernel on this thread; takes the address of its int64."""
+        return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.address)
+
+
+def launch(kernel: Kernel, work: int, *values: int | float | torch.Tensor) -> None:
     """Runs a kernel to its end.
 
     The kernel reads an array of int64: the addresses of the functions that say how many threads there are and
-    which of them it runs on (`memory.call_int`), or 0 on one thread; then `values`: integers, bits of
+    which of them it runs on (`code.memory.call_int`), or 0 on one thread; then `values`: integers, bits of
     float64, addresses. It must ask, for OpenMP may start fewer threads than were asked for
     (OMP_THREAD_LIMIT, OMP_DYNAMIC), and the work of the others would be left undone.
 
     Args:
-        kernel: made by `memory.kernel`.
+        kernel: what to run.
         work: how many values it touches; a few are not worth waking the other threads for.
         values: what it works on. Tensors are dense, and in the memory format that the kernel expects.
     """
@@ -63,7 +86,7 @@ def launch(kernel: Any, work: int, *values: int | float | torch.Tensor) -> None:
     words += [_word(value) for value in values]
     array = (ctypes.c_int64 * len(words))(*words)
     if start is None or is_alone:
-        kernel.ctypes(ctypes.addressof(array))
+        kernel.run(ctypes.addressof(array))
     else:
         start(kernel.address, ctypes.addressof(array), threads, 0)
 

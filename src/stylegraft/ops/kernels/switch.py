@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +49,7 @@ def compile_kernels() -> float:
     The first call after an installation compiles them; later ones, in any process, read them from disk.
     """
     start = time.perf_counter()
-    for name in ("epilogue", "scale", "spread", "to_image"):
-        importlib.import_module(f"stylegraft.ops.kernels.{name}")
+    from stylegraft.ops.kernels.machine_code import addresses
+
+    addresses()
     return time.perf_counter() - start

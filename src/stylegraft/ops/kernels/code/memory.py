@@ -24,7 +24,8 @@ intrinsic = cast("Callable[[Callable[..., Any]], Any]", _untyped_intrinsic)
 def kernel(*fastmath: str) -> Callable[[Callable[[Any], None]], Any]:
     """Compiles a function of one address, that of an array of int64 (see `parallel.launch`).
 
-    The machine code is kept beside the source or in the user's cache folder, if one of them can be written.
+    Nothing is left in it that could fail, for machine code read from disk has no Python to fail in: to divide
+    by zero, say, gives some number.
 
     Args:
         fastmath: what LLVM may do to floating-point operations: "contract" fuses multiplication and addition,
@@ -32,11 +33,8 @@ def kernel(*fastmath: str) -> Callable[[Callable[[Any], None]], Any]:
     """
 
     def compile_function(function: Callable[[Any], None]) -> Any:
-        signature, flags = types.void(types.voidptr), set(fastmath)
-        try:
-            return cfunc(signature, cache=True, fastmath=flags)(function)
-        except RuntimeError:  # there is no place for a cache
-            return cfunc(signature, fastmath=flags)(function)
+        signature = types.void(types.voidptr)
+        return cfunc(signature, fastmath=set(fastmath), error_model="numpy", forceinline=True)(function)
 
     return compile_function
 
