@@ -5,6 +5,7 @@
     training.safetensors       G.*, and both optimisers in checkpoints that can be resumed
 
 The folder is filled under a temporary name, flushed to disk and renamed: a reader finds all of it or nothing.
+Tensors of networks may be stored in half precision (those of the zoo are); they are read as float32.
 """
 
 from __future__ import annotations
@@ -181,8 +182,11 @@ def _read_tensors(path: Path, sums: dict[str, str]) -> dict[str, torch.Tensor]:
                 "the file is damaged or incomplete. "
                 "Use another checkpoint of the run."
             )
-        return load_file(path)
+        tensors = load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
         raise CheckpointError(
             f"{path}: cannot be read: {error}. Use another checkpoint of the run."
         ) from error
+    return {
+        name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()
+    }
