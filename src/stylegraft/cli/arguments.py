@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import io
 import re
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import tyro
 
+from stylegraft.config import Config
 from stylegraft.errors import InputError
 
 _MARKERS = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
@@ -22,7 +24,8 @@ def parse(command: Callable[..., None], program: str, words: Sequence[str]) -> C
 
     Args:
         command: a function whose parameters are the arguments: positional-only ones by place, the others as
-            flags, config objects (`stylegraft.config.Config`) spread over one flag a field.
+            flags, config objects (`stylegraft.config.Config`) spread over one flag a field. One called `rest`
+            gets the words behind --, as they are.
         program: the name shown in the help, such as "stylegraft generate".
         words: the words after it.
 
@@ -33,21 +36,43 @@ def parse(command: Callable[..., None], program: str, words: Sequence[str]) -> C
         InputError: unknown, missing or unreadable arguments, as one line.
         ConfigError: values out of range, from the config objects themselves.
     """
+    words, rest = list(words), {}
+    if "--" in words and "rest" in inspect.signature(command).parameters:
+        end = words.index("--")
+        words, rest = words[:end], {"rest": tuple(words[end + 1 :])}
 
     # tyro calls what it is given. What it calls here only binds, so that tyro's output can be caught while it
     # parses and the command itself runs outside, with the terminal untouched.
     @functools.wraps(command)
     def bind(*args: Any, **kwargs: Any) -> Callable[[], None]:
-        return functools.partial(command, *args, **kwargs)
+        return functools.partial(command, *args, **(kwargs | rest))
 
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(bind, prog=program, args=list(words), config=_MARKERS)  # pyright: ignore
+            return tyro.cli(bind, prog=program, args=words, config=_MARKERS)  # pyright: ignore
     except SystemExit as stop:
         if not stop.code:
             return None
         raise InputError(f"{_one_line(complaint.getvalue())} See {program} --help.") from None
+
+
+def words_of(config: Config, *left_out: str) -> list[str]:
+    """Returns the words that `parse` makes an equal config from: a flag for each field that is not as usual.
+
+    Args:
+        config: the settings.
+        left_out: fields that are not to be said.
+    """
+    words: list[str] = []
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if name in left_out or value == field.default:
+            continue
+        words.append("--" + name.replace("_", "-"))
+        if value is not True:  # a switch
+            words.append(f"{value:g}" if isinstance(value, float) else str(value))
+    return words
 
 
 def _one_line(box: str) -> str:

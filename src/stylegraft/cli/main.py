@@ -18,9 +18,13 @@ from stylegraft.errors import InputError, StylegraftError
 COMMANDS = {
     "quickstart": "renders a small image set, trains on it for a few minutes, shows before and after",
     "train": "trains a generator on a folder or zip of images, or resumes a run",
+    "sources": "ranks trained networks as starting points for your images",
+    "study": "trains every source on every target, several times: which start is the best for which images",
     "generate": "writes images of a trained generator, with a manifest",
     "evaluate": "measures how close generated images are to real ones",
+    "report": "writes a run or a study as one page of HTML, with its figures",
     "convert": "writes a trained network as a checkpoint folder, ONNX, rosinality .pt or for the hub",
+    "zoo": "shows the trained sources that come with the package",
     "bench": "measures this machine, and says what training and sampling take on it",
     "inspect": "says what a run, a checkpoint or an image set is",
 }

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from stylegraft.cli.auto_source import AUTO, pick_source
 from stylegraft.data.config import DataConfig
 from stylegraft.errors import InputError
 from stylegraft.training.config import TrainOptions
+from stylegraft.zoo import resolve
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,8 +46,10 @@ def train(
         training: what is trained, and for how long
         images: how the images are read
         out: the new run's folder
-        source: trained networks to start from: a run, a checkpoint folder or a public file; they decide
-            the architecture, and augmentation and averaging take the defaults of transfer learning
+        source: trained networks to start from: a run, a checkpoint folder, a public file, a name of the
+            zoo, or auto: what `stylegraft sources` finds to be the best of the zoo, in a tenth of --minutes;
+            they decide the architecture, as far as size, colour and classes of the images do not, and
+            augmentation and averaging take the defaults of transfer learning
         resume: the folder of a run to go on with; it keeps its settings, --kimg and --minutes set a new total
     """
     if (out is None) == (resume is None):
@@ -56,6 +60,9 @@ def train(
         _refuse_changes(training, images)
         if source is not None:
             raise InputError("--from and --resume exclude each other: a run knows what it started from.")
+    picks_source = source == Path(AUTO)
+    if source is not None and not picks_source:
+        source = resolve(source)
 
     from rich.console import Console
 
@@ -71,6 +78,7 @@ def train(
                 data_path=data,
                 kimg=training.kimg,
                 minutes=training.minutes,
+                threads=training.threads,
                 make_evaluator=make_evaluator,
                 processes=processes,
                 console=console,
@@ -78,7 +86,9 @@ def train(
         else:
             assert out is not None
             assert data is not None
-            folder = out
+            folder, facts = out, None
+            if picks_source:
+                source, facts, training = pick_source(data, out, training, images, processes, console)
             outcome = start_run(
                 data,
                 out,
@@ -88,6 +98,7 @@ def train(
                 make_evaluator=make_evaluator,
                 processes=processes,
                 console=console,
+                source_facts=facts,
             )
         if processes.is_first:
             print_outcome(console, folder, outcome)
@@ -127,7 +138,9 @@ def make_evaluator(images: ImageSet, split: Split) -> MeasuredEvaluator:
     from stylegraft.metrics.settings import FD_EFFLITE0
     from stylegraft.training.run import MeasuredEvaluator
 
-    mirror, network = images.config.mirror, feature_network(FD_EFFLITE0.feature_network)
+    # Of the processor's own precision, whatever that of the training is: one ruler for all runs on a machine.
+    network = feature_network(FD_EFFLITE0.feature_network, precision="auto")
+    mirror = images.config.mirror
     sides = split.train_indices, split.holdout_indices
     evaluator = DistanceEvaluator(images, *sides, mirror=mirror, network=network, max_real=1000)
     watch = CopyWatch(images, *sides, network, mirror=mirror)
@@ -136,7 +149,7 @@ def make_evaluator(images: ImageSet, split: Split) -> MeasuredEvaluator:
 
 def _refuse_changes(options: TrainOptions, images: DataConfig) -> None:
     """A resumed run keeps its settings: a flag that would be ignored is an error."""
-    kept = {"kimg", "minutes", "device"}
+    kept = {"kimg", "minutes", "device", "threads"}
     changed = [
         name
         for name in options.model_fields_set - kept
@@ -148,6 +161,6 @@ def _refuse_changes(options: TrainOptions, images: DataConfig) -> None:
     if changed:
         flags = ", ".join("--" + name.replace("_", "-") for name in sorted(changed))
         raise InputError(
-            f"{flags}: a resumed run keeps its settings; only --kimg, --minutes and --device can be given "
-            "anew. Leave them out, or start a new run with --out."
+            f"{flags}: a resumed run keeps its settings; only --kimg, --minutes, --device and --threads can "
+            "be given anew. Leave them out, or start a new run with --out."
         )
