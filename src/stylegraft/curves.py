@@ -1,12 +1,13 @@
 """The curve of a run: distance to the real images over training time, with its best checkpoint and its floor.
 
-matplotlib is imported inside the function, because this module is imported by code that must start fast.
+matplotlib is imported inside the functions, because this module is imported by code that must start fast.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from stylegraft.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Points = tuple[list[float], list[float]]  # kimg, value
 
@@ -86,14 +88,7 @@ def plot_distance_curve(
     }
     lines = {name: drawn for name, drawn in lines.items() if drawn}
 
-    import matplotlib.style
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    # The object interface: no pyplot, so no window system and no global list of figures.
-    with matplotlib.style.context(["default", _STYLE]):
-        figure = Figure(figsize=(7.0, 3.6 + 1.5 * len(lines)), layout="constrained")
-        FigureCanvasAgg(figure)
+    with drawing(path, 7.0, 3.6 + 1.5 * len(lines)) as figure:
         heights = [3.4] + [1.5] * len(lines)
         axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
         _draw_distance(axes[0], distance, distance_name, best_kimg, floor)
@@ -102,14 +97,42 @@ def plot_distance_curve(
         axes[-1].set_xlabel("training images shown (thousands, kimg)")
         if title is not None:
             axes[0].set_title(title, loc="left", fontsize=11)
+    return written_by_drawing(path)
+
+
+@contextmanager
+def drawing(path: str | Path, width_in: float, height_in: float) -> Iterator[Figure]:
+    """Gives an empty figure in the style of the library; when the block ends, writes it as SVG and as PNG.
+
+    The same drawing gives the same bytes, and each file appears whole or not at all.
+
+    Args:
+        path: where to write; see `written_by_drawing`.
+        width_in: width in inches, of 150 px in the PNG.
+        height_in: height, likewise.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    import matplotlib.style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # The object interface: no pyplot, so no window system and no global list of figures.
+    with matplotlib.style.context(["default", _STYLE]):
+        figure = Figure(figsize=(width_in, height_in), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure
         svg, png = BytesIO(), BytesIO()
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
+    for file, data in zip(written_by_drawing(path), (svg, png)):
+        write_bytes(file, data.getvalue())
 
-    svg_path, png_path = Path(path).with_suffix(".svg"), Path(path).with_suffix(".png")
-    write_bytes(svg_path, svg.getvalue())
-    write_bytes(png_path, png.getvalue())
-    return svg_path, png_path
+
+def written_by_drawing(path: str | Path) -> tuple[Path, Path]:
+    """Returns the paths of the SVG and of the PNG that `drawing` writes for a path."""
+    return Path(path).with_suffix(".svg"), Path(path).with_suffix(".png")
 
 
 def _draw_distance(
@@ -164,13 +187,18 @@ def _draw_panel(axis: Axes, name: str, drawn: Mapping[str, Points]) -> None:
 
 def _choose_scale(axis: Axes, values: Sequence[float]) -> None:
     """A logarithmic axis when the values span more than a factor of ten, else a linear one."""
+    if min(values) > 0 and max(values) > 10 * min(values):
+        set_log_scale(axis)
+
+
+def set_log_scale(axis: Axes) -> None:
+    """Makes the y axis logarithmic, with plain numbers at 1, 2 and 5 times powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    if min(values) > 0 and max(values) > 10 * min(values):
-        axis.set_yscale("log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.yaxis.set_minor_locator(NullLocator())
-        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _points(rows: Sequence[Mapping[str, Any]], key: str) -> Points:

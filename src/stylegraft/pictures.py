@@ -19,13 +19,15 @@ _INK = 70  # Grey level of captions: calmer than black, and the same for grey an
 _PAPER = 255
 _TINY_PX = 64  # Images smaller than this are enlarged when no scale is asked for.
 _MARGIN_PX = 12
+_TITLE_PX = 2 * _MARGIN_PX + 4
+_GAP_PX = 2
 
 
 def image_grid(
     images: Pixels,
     columns: int | None = None,
     *,
-    gap_px: int = 2,
+    gap_px: int = _GAP_PX,
     scale: int | None = None,
     row_captions: Sequence[str] | None = None,
     title: str | None = None,
@@ -71,7 +73,7 @@ def before_after(
     captions: tuple[str, str] = ("before", "after"),
     columns: int | None = None,
     *,
-    gap_px: int = 2,
+    gap_px: int = _GAP_PX,
     scale: int | None = None,
 ) -> Image.Image:
     """Lays two grids side by side with a caption over each; the arguments are those of `image_grid`.
@@ -90,7 +92,11 @@ def before_after(
 
 
 def timeline_strip(
-    rows: Sequence[tuple[str, Pixels]], *, gap_px: int = 2, scale: int | None = None, title: str | None = None
+    rows: Sequence[tuple[str, Pixels]],
+    *,
+    gap_px: int = _GAP_PX,
+    scale: int | None = None,
+    title: str | None = None,
 ) -> Image.Image:
     """Lays one row of images per moment, its caption on the left ("40 kimg"); columns are the same seeds.
 
@@ -108,6 +114,39 @@ def timeline_strip(
     return image_grid(
         images, len(images) // len(rows), gap_px=gap_px, scale=scale, row_captions=captions, title=title
     )
+
+
+def grid_cells(sheet: Image.Image, height: int, width: int, columns: int) -> Pixels | None:
+    """Cuts a sheet of `image_grid`, with or without captions and title, into the images it was made of.
+
+    Args:
+        sheet: mode "L" or "RGB", laid out with the usual gap and scale.
+        height: of an image before it was enlarged, px.
+        width: likewise.
+        columns: images per row.
+
+    Returns:
+        uint8 [rows, columns, H, W, C] as enlarged, or None where it is no such sheet: white gaps are missing
+        where they should be. So are they where captions meet a title that is wider than the images.
+    """
+    scale = _scale_for(height, width)
+    height, width = height * scale, width * scale
+    step_y, step_x = height + _GAP_PX, width + _GAP_PX
+    grid_width = columns * step_x - _GAP_PX
+    pixels = np.atleast_3d(np.asarray(sheet))
+    for top in (_TITLE_PX, 0):
+        num_rows, rest = divmod(sheet.height - top + _GAP_PX, step_y)
+        if rest or num_rows < 1 or sheet.width < grid_width:
+            continue
+        # A title may reach beyond the images, with white paper below it; captions stand on their left.
+        is_overhung = (pixels[top:, grid_width:] == _PAPER).all()
+        left = 0 if is_overhung else sheet.width - grid_width
+        grid = pixels[top:, left : left + grid_width]
+        grid = np.pad(grid, ((0, _GAP_PX), (0, _GAP_PX), (0, 0)), constant_values=_PAPER)
+        cells = grid.reshape(num_rows, step_y, columns, step_x, -1).swapaxes(1, 2)
+        if (cells[:, :, height:] == _PAPER).all() and (cells[:, :, :, width:] == _PAPER).all():
+            return np.ascontiguousarray(cells[:, :, :height, :width])
+    return None
 
 
 def save_picture(path: str | Path, picture: Image.Image) -> Path:
@@ -152,9 +191,13 @@ def _tiles_of(images: Pixels) -> Pixels:
 
 
 def _enlarge(tiles: Pixels, scale: int | None) -> Pixels:
-    if scale is None:
-        scale = max(1, round(_TINY_PX / max(tiles.shape[1:3])))
+    scale = scale or _scale_for(tiles.shape[1], tiles.shape[2])
     return tiles.repeat(scale, axis=1).repeat(scale, axis=2)
+
+
+def _scale_for(height: int, width: int) -> int:
+    """The enlargement of images for which none was asked."""
+    return max(1, round(_TINY_PX / max(height, width)))
 
 
 def _join(tiles: Pixels, columns: int, num_rows: int, gap_px: int) -> Image.Image:
@@ -182,11 +225,10 @@ def _with_row_captions(sheet: Image.Image, captions: Sequence[str], row_step_px:
 
 def _with_title(sheet: Image.Image, title: str) -> Image.Image:
     font = ImageFont.load_default(_font_px(96))
-    height = 2 * _MARGIN_PX + 4
     width = max(sheet.width, math.ceil(font.getlength(title)))
-    tall = Image.new(sheet.mode, (width, height + sheet.height), _paper(sheet.mode))
-    tall.paste(sheet, (0, height))
-    ImageDraw.Draw(tall).text((0, height / 2), title, fill=_ink(sheet.mode), font=font, anchor="lm")
+    tall = Image.new(sheet.mode, (width, _TITLE_PX + sheet.height), _paper(sheet.mode))
+    tall.paste(sheet, (0, _TITLE_PX))
+    ImageDraw.Draw(tall).text((0, _TITLE_PX / 2), title, fill=_ink(sheet.mode), font=font, anchor="lm")
     return tall
 
 

@@ -185,7 +185,7 @@ def test_page_is_one_file_that_needs_nothing_else(result):
     addresses = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert len(addresses) == 7
     assert all(address.startswith("data:image/png;base64,") for address in addresses)
-    assert "http" not in page
+    assert "://" not in page
     assert "<script" not in page
     assert page == evaluation_page(result, pictures(), title="run", subtitle="against <set>")
 

@@ -10,7 +10,7 @@ from stylegraft.report.numbers import percent, plain
 
 Tone = Literal["good", "fair", "poor", "unknown"]
 
-_GOOD_DISTANCE, _POOR_DISTANCE = 1.25, 2.0
+GOOD_RATIO, FAIR_RATIO = 1.25, 2.0  # of a distance to what real images score
 _GOOD_SHARE, _POOR_SHARE = 0.8, 0.5
 
 
@@ -71,11 +71,11 @@ def _quality(result: Mapping[str, Any]) -> Finding:
             f" {percent(precision['value'])} of the generated images lie where training images lie; of real "
             f"images {percent(precision['real_level']['value'])} do."
         )
-    if ratio <= _GOOD_DISTANCE and share >= _GOOD_SHARE:
+    if ratio <= GOOD_RATIO and share >= _GOOD_SHARE:
         return Finding(
             question, "good", "like real ones", answer, "These numbers do not ask for more training."
         )
-    if ratio > _POOR_DISTANCE or share < _POOR_SHARE:
+    if ratio > FAIR_RATIO or share < _POOR_SHARE:
         advice = (
             "Look at the samples below. Train longer while the held-out distance still falls (--over-time "
             "shows it); if it has stopped, start from a trained network (train --from) or add images."

@@ -78,7 +78,7 @@ def plain(value: float) -> str:
     size = abs(value)
     if size == 0:
         return "0"
-    if size >= 100:
+    if size >= 99.95:  # would be rounded to 100.0
         return f"{value:,.0f}"
     return f"{value:.1f}" if size >= 10 else f"{value:.3g}" if size >= 0.01 else f"{value:.4f}"
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from stylegraft.report.charts import Line, line_chart
+from stylegraft.report.charts import Chart, Frame, Line, line_chart
+from stylegraft.report.embedding import Picture, small_picture
 from stylegraft.report.findings import findings
 from stylegraft.report.numbers import numbers, percent
-
-_MAX_PX = 256
-_PNG_PX = 128  # Up to this side PNG is small enough, and shows every pixel as it is.
+from stylegraft.report.rendering import render
 
 _PANELS = (
     ("Distance", ("held-out distance", "train distance", "distance while training")),
@@ -25,28 +20,6 @@ _PANELS = (
     ("Share of suspected copies", ("copier share",)),
 )
 _MARKS = {"held-out": "overfits from here", "copying": "copies from here", "unstable": "gets worse from here"}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image in the page.
-
-    Attributes:
-        uri: its bytes as a data address.
-        caption: below it.
-    """
-
-    uri: str
-    caption: str
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart with its title and the names of its lines, in the order of their colours."""
-
-    title: str
-    names: tuple[str, ...]
-    svg: str
 
 
 def evaluation_page(
@@ -60,15 +33,6 @@ def evaluation_page(
         title: what was evaluated.
         subtitle: against what.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("stylegraft.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     shown = result.get("samples") or {}
     sheets = {
         "samples": _sheet(pictures, "samples", [f"seed {seed}" for seed in shown.get("seeds", [])]),
@@ -76,7 +40,8 @@ def evaluation_page(
         "best": _sheet(pictures, "best", [f"seed {seed}" for seed in shown.get("best", [])]),
         "worst": _sheet(pictures, "worst", [f"seed {seed}" for seed in shown.get("worst", [])]),
     }
-    return environment.get_template("evaluation.html").render(
+    return render(
+        "evaluation.html",
         title=title,
         subtitle=subtitle,
         findings=findings(result),
@@ -95,7 +60,7 @@ def evaluation_page(
 def _sheet(pictures: Mapping[str, np.ndarray], name: str, captions: Sequence[str]) -> list[Picture]:
     images = pictures.get(name, ())
     texts = captions or [""] * len(images)
-    return [Picture(_data_uri(image), text) for image, text in zip(images, texts)]
+    return [small_picture(image, text) for image, text in zip(images, texts)]
 
 
 def _pairs(
@@ -105,7 +70,7 @@ def _pairs(
     for row, fake, real in zip(rows, pictures.get("suspicious", ()), pictures.get("nearest", ())):
         name = f"{row['name']} (mirrored)" if row["mirrored"] else row["name"]
         score = f"seed {row['seed']}: {row['score']:.2f} by {row['by']}"
-        pairs.append((Picture(_data_uri(fake), score), Picture(_data_uri(real), name)))
+        pairs.append((small_picture(fake, score), small_picture(real, name)))
     return pairs
 
 
@@ -117,7 +82,7 @@ def _charts(over_time: Mapping[str, Any] | None) -> list[Chart]:
         lines = [Line.of(name, curves[name]) for name in names if name in curves and curves[name]["value"]]
         if lines:
             at, why = (mark["kimg"], _MARKS.get(mark["why"], "")) if mark else (None, "")
-            svg = line_chart(lines, at, why)
+            svg = line_chart(lines, Frame(mark=at, mark_name=why, name=title))
             charts.append(Chart(title, tuple(line.name for line in lines), svg))
     return charts
 
@@ -150,13 +115,3 @@ def _facts(result: Mapping[str, Any]) -> dict[str, str]:
     if result.get("seconds"):
         facts["time"] = f"{result['seconds']:.0f} s"
     return facts
-
-
-def _data_uri(image: np.ndarray) -> str:
-    picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-    if max(picture.size) > _MAX_PX:
-        picture.thumbnail((_MAX_PX, _MAX_PX), Image.Resampling.LANCZOS)
-    kind = "PNG" if max(picture.size) <= _PNG_PX else "JPEG"
-    file = io.BytesIO()
-    picture.save(file, format=kind, quality=90)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
