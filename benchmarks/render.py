@@ -10,7 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import busy_neighbour
+import feature_distance
+import generating
 import kernels
+import precision_quality
 import roofline
 import scaling
 
@@ -25,6 +28,9 @@ BENCHMARKS = {
     "roofline": roofline,
     "kernels": kernels,
     "busy_neighbour": busy_neighbour,
+    "generating": generating,
+    "feature_distance": feature_distance,
+    "precision_quality": precision_quality,
     "scaling": scaling,
 }
 

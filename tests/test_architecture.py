@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 # May be imported by every folder below them; the order of layers alone guards them.
-COMMON = {"errors", "config", "files", "runtime"}
+COMMON = {"errors", "config", "files", "disk_cache", "runtime"}
 
 
 def _table() -> dict[str, set[str]]:

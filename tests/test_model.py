@@ -84,7 +84,7 @@ def test_checkpoint_without_discriminator_has_none(tmp_path):
 
 
 def test_path_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="no such file or folder"):
+    with pytest.raises(InputError, match="no such file or folder"):
         stylegraft.load(tmp_path / "nowhere")
 
 
@@ -125,6 +125,27 @@ def test_bf16_model_samples_nearly_the_same(tmp_path, model):
     rounded = stylegraft.load(tmp_path / "a", precision="bf16").sample(range(4)).astype(int)
     exact = model.sample(range(4)).astype(int)
     assert 0 < np.abs(rounded - exact).mean() < 2
+
+
+def test_few_seeds_make_a_small_batch(model):
+    batches = []
+    synthesis = model.generator.synthesis
+    synthesis.register_forward_pre_hook(lambda module, inputs: batches.append(len(inputs[0])))
+    assert model.sampling_batch == 32
+    for seeds in (range(1), range(5), range(33)):
+        model.sample(seeds)
+    model.sample(range(3), batch=2)
+    assert batches == [1, 8, 32, 32, 2, 2]
+
+
+def test_same_seeds_with_another_psi_are_not_mapped_again(model):
+    calls = []
+    model.generator.mapping.register_forward_pre_hook(lambda module, inputs: calls.append(len(inputs[0])))
+    first = model.sample(range(4), psi=0.5)
+    other = model.sample(range(4), psi=1.0)
+    assert not np.array_equal(first, other)
+    assert np.array_equal(first, model.sample(range(4), psi=0.5))
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,16 @@ PUBLIC = {
         "split_holdout",
         "write_image_set",
     },
+    "stylegraft.report": {
+        "Finding",
+        "Number",
+        "Written",
+        "evaluation_page",
+        "findings",
+        "numbers",
+        "write_report",
+    },
+    "stylegraft.zoo": {"Entry", "ZooCard", "entries", "entry", "names", "resolve"},
 }
 
 
@@ -61,6 +71,8 @@ def test_unknown_name_is_an_attribute_error() -> None:
         "stylegraft.data.config",
         "stylegraft.training.config",
         "stylegraft.generate",
+        "stylegraft.report",
+        "stylegraft.zoo",
     ],
 )
 def test_module_is_imported_without_torch(module: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,12 @@ from stylegraft.checkpoints.provenance import carried_facts
 from stylegraft.errors import InputError
 from stylegraft.files import check_free
 from stylegraft.networks.making import make_discriminator, make_generator
+from stylegraft.networks.mapped_seeds import MappedSeeds
 from stylegraft.networks.protocol import Discriminator, Generator, NoiseMode
-from stylegraft.networks.sampling import labels_of_seeds, latents_of_seeds, sample_pixels
+from stylegraft.networks.sampling import labels_of_seeds, pixels_of_w, sampling_batch
 from stylegraft.pictures import image_grid
 from stylegraft.runtime.precision import Precision, compute_dtype, pick_device
+from stylegraft.zoo import resolve
 
 _SHEET_PX = 1024
 
@@ -43,11 +45,17 @@ class Model:
     generator: Generator
     discriminator: Discriminator | None
     info: dict[str, Any]
+    _mapped: MappedSeeds = field(default_factory=MappedSeeds, init=False, repr=False, compare=False)
 
     @property
     def class_names(self) -> list[str] | None:
         """Names of the classes, or None for an unconditional network."""
         return self.info.get("class_names")
+
+    @property
+    def sampling_batch(self) -> int:
+        """Pictures at a time that are quickest at this size."""
+        return sampling_batch(self.generator)
 
     def sample(
         self,
@@ -56,7 +64,7 @@ class Model:
         cutoff: int | None = None,
         labels: np.ndarray | torch.Tensor | None = None,
         noise_mode: NoiseMode = "const",
-        batch: int = 16,
+        batch: int | None = None,
     ) -> np.ndarray:
         """Returns pictures, uint8 [N, H, W, C].
 
@@ -67,7 +75,8 @@ class Model:
                 StyleGAN v1, all for StyleGAN2). With num_ws or more all are.
             labels: float [N, c_dim]; None takes class seed % c_dim (ignored by unconditional networks).
             noise_mode: "const", "random" (keyed by seed) or "none".
-            batch: pictures at a time; pictures do not depend on it beyond rounding.
+            batch: pictures at a time; pictures do not depend on it beyond rounding. None: `sampling_batch`,
+                or the next power of two where there are fewer seeds.
 
         Raises:
             InputError: a seed is outside 0 to 2^32 - 1, or labels have another shape.
@@ -81,11 +90,11 @@ class Model:
             c = None
         elif c is not None and list(c.shape) != [len(seeds), mapping.c_dim]:
             raise InputError(f"labels: expected shape [{len(seeds)}, {mapping.c_dim}], got {list(c.shape)}.")
-        z = latents_of_seeds(seeds, mapping.z_dim)
-        return sample_pixels(
+        if batch is None:
+            batch = min(self.sampling_batch, 1 << max(len(seeds) - 1, 0).bit_length())
+        return pixels_of_w(
             self.generator,
-            z,
-            c,
+            self._mapped(self.generator, seeds, c),
             seeds=seeds,
             psi=psi,
             cutoff=self.generator.config.truncation_cutoff if cutoff is None else cutoff,
@@ -229,20 +238,22 @@ class Model:
 
 
 def load(path: str | Path, device: str = "auto", precision: Precision = "fp32") -> Model:
-    """Reads a generator from a run folder, a checkpoint folder or a public checkpoint file.
+    """Reads a generator from a run folder, a checkpoint folder, a public checkpoint file or the zoo.
 
     A run folder gives its best checkpoint. Nothing in any file is executed.
 
     Args:
-        path: run folder, checkpoint folder or public checkpoint file.
+        path: run folder, checkpoint folder or public checkpoint file; where there is none of that name, the
+            name of a source in the zoo ("fashion").
         device: "auto", "cpu", "cuda"...
         precision: number type of the convolutions; parameters stay float32.
 
     Raises:
+        InputError: there is neither a path nor a source of that name.
         CheckpointError: the path is none of these, or it is damaged.
     """
     place = pick_device(device)
-    opened = open_checkpoint(path)
+    opened = open_checkpoint(resolve(path))
     weights = opened.tensors.get("G_ema", opened.tensors.get("G", {}))
     generator = build_network(make_generator, opened.generator, weights, f"{path}: generator")
     discriminator = None

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from stylegraft.checkpoints.native import read_checkpoint, write_checkpoint
 from stylegraft.data import write_image_set
+from stylegraft.runtime.precision import compute_dtype
 
 Run = Callable[..., Any]
 
@@ -43,6 +45,8 @@ def test_evaluate_reads_images_as_the_run_did(run_cli: Run, class_run: Path, ima
     assert result["settings"]["mirror"] is True
     assert result["settings"]["seed"] == 3
     assert result["kimg"] == 3.2
+    fast = compute_dtype("auto", torch.device("cpu")) == torch.bfloat16
+    assert result["features"]["precision"] == ("bf16" if fast else "fp32")
     assert "does not say which images it was trained on" in result["notes"][0]
 
 
@@ -62,12 +66,13 @@ def test_evaluate_prints_numbers_and_answers(run_cli: Run, plain_checkpoint: Pat
 def test_evaluate_writes_page_and_json(
     run_cli: Run, plain_checkpoint: Path, picture_zip: Path, tmp_path: Path
 ) -> None:
-    words = ["--num", 60, "--out", tmp_path / "report", "--json"]
+    words = ["--num", 60, "--out", tmp_path / "report", "--json", "--precision", "fp32"]
     done = run_cli("evaluate", plain_checkpoint, picture_zip, *words)
     assert done.code == 0, done.err
     written = json.loads((tmp_path / "report" / "evaluation.json").read_text(encoding="utf-8"))
     assert written == json.loads(done.out)
     assert written["metrics"]["fd_heldout"]["num_real"] >= 20
+    assert written["features"]["precision"] == "fp32"
     assert written["memorisation"]["verdict"] == "no sign of copying"
     page = (tmp_path / "report" / "evaluation.html").read_text(encoding="utf-8")
     # 24 samples, as many real images, best, worst and two in each of the twelve pairs.

@@ -31,7 +31,19 @@ def test_version_is_printed(run_cli: Run) -> None:
 
 
 def test_commands_are_the_ones_promised() -> None:
-    assert list(COMMANDS) == ["quickstart", "train", "generate", "evaluate", "convert", "bench", "inspect"]
+    assert list(COMMANDS) == [
+        "quickstart",
+        "train",
+        "sources",
+        "study",
+        "generate",
+        "evaluate",
+        "report",
+        "convert",
+        "zoo",
+        "bench",
+        "inspect",
+    ]
 
 
 @pytest.mark.parametrize("words", ["--help", "train --help", "generate --help", "evaluate --help"])

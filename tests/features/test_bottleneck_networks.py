@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from stylegraft.data.beans import render_beans
-from stylegraft.features import feature_network
-from stylegraft.features.convolution import round_filters
+from stylegraft.features import convolution, feature_network
+from stylegraft.features.convolution import ConvNorm, round_filters
 from stylegraft.features.sources import SOURCES
 from stylegraft.metrics.feature_stats import FeatureStats
 from stylegraft.metrics.frechet import stats_distance
@@ -68,18 +68,64 @@ def test_bf16_keeps_distances_within_half_a_percent():
     assert (network.precision, fast.precision) == ("fp32", "bf16")
     real, _, _ = render_beans(40, size=64, seed=1, supersample=1)
     fake, _, _ = render_beans(40, size=64, seed=2, supersample=1)
-    noise = np.random.RandomState(0).normal(0, 12, fake.shape)
-    noisy = np.clip(fake + noise, 0, 255).astype(np.uint8)
+    noise = np.random.RandomState(0).normal(0, 1, fake.shape)
+    # Faint noise is the hardest: it decides whether the pixels of a smooth area are rounded alike.
+    noisy, faint = (np.clip(fake + noise * level, 0, 255).astype(np.uint8) for level in (12, 2))
     exact, rounded = network(real), fast(real)
     assert rounded.dtype == torch.float32
     assert not torch.equal(exact, rounded)
-    for others in (fake, noisy):
+    for others in (fake, noisy, faint):
         expected = distance(exact, network(others))
         assert distance(rounded, fast(others)) == pytest.approx(expected, rel=0.005)
 
 
 def test_network_whose_distances_bf16_would_move_stays_in_fp32():
     assert packaged("mobilenet_v2", precision="auto").precision == "fp32"
+
+
+@pytest.mark.parametrize("activation", ["relu", "relu6", None])
+def test_output_mean_is_that_of_normal_outputs(activation):
+    torch.manual_seed(0)
+    layer = ConvNorm(1, 7, 1, eps=1e-3, activation=activation)
+    assert layer.bn is not None
+    layer.bn.weight.data = torch.tensor([0.0, 1.0, -2.0, 3.0, 0.5, 5.0, 1.0])
+    layer.bn.bias.data = torch.tensor([2.0, -1.0, 0.5, 5.0, 0.0, 8.0, -9.0])
+    outputs = layer.bn.bias + layer.bn.weight * torch.randn(200_000, 7)
+    if activation is not None:
+        outputs = outputs.clamp(0, 6 if activation == "relu6" else None)
+    layer.fold()
+    # The mean of so many draws is off by 5 / sqrt(200000), or 0.011.
+    assert torch.allclose(layer.output_mean, outputs.mean(dim=0).detach(), atol=0.04)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("groups", [1, 24])
+@pytest.mark.parametrize("is_fused", [True, False])
+def test_layer_in_bf16_keeps_its_mean_results(monkeypatch, groups, is_fused):
+    if is_fused and not convolution.has_bf16_units(torch.device("cpu")):
+        pytest.skip("this processor has no fused convolutions in bfloat16")
+    if not is_fused:
+        monkeypatch.setattr(convolution, "_can_fuse", lambda x: False)
+    torch.manual_seed(0)
+    layer = ConvNorm(24, 24, 3 if groups > 1 else 1, groups=groups, eps=1e-3, activation=None)
+    assert layer.bn is not None
+    layer.bn.bias.data = 3 * torch.randn(24)
+    layer.fold()
+    # The same everywhere, as in a smooth picture, and equal to bfloat16: only the layer rounds.
+    mean = (4 * torch.randn(24)).bfloat16().float()
+    x = mean[:, None, None].expand(2, -1, 6, 6).contiguous(memory_format=torch.channels_last)
+    shortcut = torch.zeros(2, 24, 6, 6).contiguous(memory_format=torch.channels_last)
+    exact = layer(x)[:, :, 1:-1, 1:-1]
+    layer.use_bf16(mean)
+    weight, bias = layer.conv.weight, layer.conv.bias
+    assert (weight.dtype, bias.dtype) == (torch.bfloat16, torch.float32)
+    from_rounded = torch.nn.functional.conv2d(x, weight.float(), bias, groups=groups)
+    assert torch.allclose(from_rounded[:, :, :4, :4], exact, atol=1e-4)
+    for rounded in (layer(x), layer(x, shortcut.bfloat16())):
+        assert rounded.dtype == torch.bfloat16
+        # A rounding is off by up to 2^-8. The unfused result has two, one before the bias and one after it.
+        error = (rounded.float()[:, :, 1:-1, 1:-1] - exact).abs() / (exact.abs() + bias[:, None, None].abs())
+        assert error.max() <= 2**-7
 
 
 def test_rounded_filters_keep_their_sums():

@@ -15,6 +15,8 @@ from stylegraft.generate.config import NoiseMode
 class FakeModel:
     """Draws plain pictures: red is the seed, green the class, blue psi in percent."""
 
+    sampling_batch = 8
+
     def __init__(self, c_dim: int = 0, class_names: list[str] | None = None, channels: int = 3) -> None:
         self.info: dict[str, Any] = {"sha256": "ab" * 32, "c_dim": c_dim, "family": "stylegan2"}
         self.class_names = class_names

@@ -36,6 +36,7 @@ class Failing:
 
     def __init__(self, model: Sampler, at_call: int, error: BaseException) -> None:
         self.info, self.class_names = model.info, model.class_names
+        self.sampling_batch = model.sampling_batch
         self._model, self._left, self._error = model, at_call, error
 
     def sample(self, *args: Any, **kwargs: Any) -> NDArray[np.uint8]:
@@ -95,6 +96,14 @@ def test_a_seed_is_the_same_image_in_any_batch(tmp_path: Path, class_model: Samp
     pictures = {name for name in part if name.endswith(".png")}
     assert len(pictures) == 2
     assert all(whole[name] == part[name] for name in pictures)
+
+
+def test_batch_is_the_models_and_told_unless_asked_for(tmp_path: Path, plain_model: Any) -> None:
+    for name, config, expected in (("a", GenerateConfig(num=9), 8), ("b", GenerateConfig(num=9, batch=3), 3)):
+        generate_set(plain_model, config, tmp_path / name)
+        assert plain_model.calls[-1]["batch"] == expected
+        manifest = json.loads((tmp_path / name / "manifest.json").read_text())
+        assert manifest["settings"]["batch"] == expected
 
 
 def test_model_gets_the_request_in_batches(tmp_path: Path, plain_model: Any) -> None:

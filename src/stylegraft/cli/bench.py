@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from stylegraft.cli.output import print_json
+from stylegraft.cli.output import column_lines, print_json
 from stylegraft.errors import InputError
 
 _HEADER = ("settings", "px", "type", "batch", "train", "of limit", "s/kimg", "sample", "a run takes")
@@ -69,15 +69,10 @@ def _lines(result: Mapping[str, Any]) -> list[str]:
     """The table, in columns as wide as their widest cell."""
     from stylegraft.bench.results import machine_line
 
-    cells = [_HEADER, *map(_cells, result["rows"])]
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    lines = [machine_line(result), ""]
-    for row in cells:
-        first, *others = row
-        numbers = [cell.rjust(width) for cell, width in zip(others, widths[1:])]
-        lines.append("  ".join([first.ljust(widths[0]), *numbers]).rstrip())
     return [
-        *lines,
+        machine_line(result),
+        "",
+        *column_lines([_HEADER, *map(_cells, result["rows"])]),
         "",
         "~ not measured: its limit, and the share of it that the nearest measured row reaches",
     ]

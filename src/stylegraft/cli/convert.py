@@ -11,6 +11,7 @@ from stylegraft.cli.output import print_json, print_table
 from stylegraft.cli.shared import ModelPath
 from stylegraft.errors import InputError
 from stylegraft.files import check_free
+from stylegraft.zoo import resolve
 
 # Spelt out once more, because `checkpoints.export.onnx_file` imports torch and help texts must not.
 OnnxNoise = Literal["const", "input", "none"]
@@ -34,7 +35,8 @@ def convert(
     """Writes a trained network in another format; nothing in the source is executed.
 
     Args:
-        source: a run folder (its best checkpoint is taken), a checkpoint folder or a file of a known format
+        source: a run folder (its best checkpoint is taken), a checkpoint folder, a file of a known format or
+            a name of the zoo
         out: what to write; it appears when it is whole
         to: native (checkpoint folder), hub (folder for the Hugging Face hub), onnx (one file),
             or rosinality (.pt of stylegan2-pytorch); auto goes by the suffix: none, .onnx or .pt
@@ -44,7 +46,7 @@ def convert(
         overwrite: replace what is there, if it is of the same kind
         json: print the result as JSON
     """
-    target = _target(to, out)
+    source, target = resolve(source), _target(to, out)
     if noise != "const" and target != "onnx":
         raise InputError(
             f"--noise {noise}: only ONNX files have a choice of noise, got --to {target}. Leave it out."

@@ -29,7 +29,8 @@ def generate(
     The same command on the same machine gives the same bytes.
 
     Args:
-        source: a run folder (its best checkpoint is taken), a checkpoint folder or a public file
+        source: a run folder (its best checkpoint is taken), a checkpoint folder, a public file or a name of
+            the zoo
         images: which images, and how they are stored
         out: folder or .zip to write; it appears when all is done
         grid: also write one PNG that shows the images side by side

@@ -10,6 +10,7 @@ import tyro
 from stylegraft.cli.output import print_json, print_table
 from stylegraft.data.config import DataConfig
 from stylegraft.errors import InputError
+from stylegraft.zoo import resolve
 
 _NUM_DISTANCES = 5  # the newest ones are shown; the log holds all
 _NUM_TENSORS = 8  # of those that have no counterpart here, the first are named; --json names all
@@ -22,7 +23,7 @@ def inspect(
     *,
     json: bool = False,
 ) -> None:
-    """Says what a run folder, a checkpoint (folder or file) or an image set (folder or zip) is.
+    """Says what a run folder, a checkpoint (folder, file or name of the zoo) or an image set is.
 
     Args:
         source: what to look at
@@ -60,7 +61,8 @@ def describe_path(source: Path, reading: DataConfig) -> dict[str, Any]:
     """Returns the JSON-ready facts on a run, a checkpoint or an image set; `kind` says which it is.
 
     A folder with config.json and checkpoints/ is a run, one with checkpoint.json or with config.json and
-    model.safetensors a checkpoint, any other folder and any zip an image set, any other file a checkpoint.
+    model.safetensors a checkpoint, any other folder and any zip an image set, any other file a checkpoint;
+    what is no path may be a name of the zoo.
 
     Raises:
         InputError: there is nothing under that name, or it can be read as none of the three.
@@ -69,8 +71,7 @@ def describe_path(source: Path, reading: DataConfig) -> dict[str, Any]:
     from stylegraft.checkpoints.native import CARD_NAME
     from stylegraft.checkpoints.run_folder import is_run_folder
 
-    if not source.exists():
-        raise InputError(f"{source}: no such file or folder. Check the path.")
+    source = resolve(source)
     if is_run_folder(source):
         return _describe_run(source)
     is_checkpoint_folder = (source / CARD_NAME).is_file() or is_hub_folder(source)

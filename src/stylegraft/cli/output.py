@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -38,6 +38,18 @@ def print_table(title: str, rows: Mapping[str, Any]) -> None:
     for name, value in shown.items():
         text = f"  {name:<{width}}{describe(value)}"
         print(textwrap.fill(text, max(columns, width + 20), subsequent_indent=" " * (width + 2)))
+
+
+def column_lines(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list[str]:
+    """Returns a line a row, in columns as wide as their widest cell; those not in `left` are flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return [
+        "  ".join(
+            cell.ljust(width) if index in left else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def describe(value: Any) -> str:

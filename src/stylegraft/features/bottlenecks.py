@@ -1,10 +1,10 @@
 """Networks of inverted bottlenecks (Sandler et al. 2018, "MobileNetV2"): what two families have in common.
 
 In bfloat16 they are quicker on a CPU with units for it, but features move, and distances with them. Measured
-block by block, most of that comes from the stem and the first block, where few channels carry the picture;
-from blocks without a shortcut, whose rounding nothing dilutes; and from rounded filters, whose sum decides
-how bright a smooth area looks. So filters are rounded with their sums kept, and those blocks stay in float32,
-but for the second: it works at the stem's resolution and would cost most.
+part by part, most of that comes from the stem and the first two blocks, where smooth areas of a picture are
+rounded alike and few channels carry all; from rounded biases; and from rounded filters, whose sum decides how
+bright a smooth area looks. So the first parts stay in float32, biases too, and filters are rounded such that
+their sums (`round_filters`) and mean results (`ConvNorm.use_bf16`) are kept.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from torch import nn
 
 from stylegraft.features.convolution import ConvNorm
 from stylegraft.features.trunk import Trunk
+
+_FLOAT32_BLOCKS = 2
 
 
 class BottleneckTrunk(Trunk):
@@ -35,15 +37,13 @@ class BottleneckTrunk(Trunk):
 
     def use_bf16(self) -> None:
         """Runs most bottlenecks and the head in bfloat16 from now on; see the head of this file."""
-        parts: list[nn.Module] = []
+        mean = self.stem.output_mean
         for index, block in enumerate(self.blocks):
             assert isinstance(block, InvertedBottleneck)
-            if index == 1 or block.has_shortcut:
-                parts.append(block)
-        for part in (*parts, self.head):
-            for module in part.modules():
-                if isinstance(module, ConvNorm):
-                    module.use_bf16()
+            if index >= _FLOAT32_BLOCKS:
+                block.use_bf16(mean)
+            mean = block.output_mean(mean)
+        self.head.use_bf16(mean)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Maps prepared images to features [N, dim] in float32 (float64 if x is)."""
@@ -76,6 +76,18 @@ class InvertedBottleneck(nn.Module):
         )
         self.depthwise = ConvNorm(hidden, hidden, kernel, stride, groups=hidden, eps=eps, activation="relu6")
         self.project = ConvNorm(hidden, out_channels, 1, eps=eps, activation=None)
+
+    def output_mean(self, input_mean: torch.Tensor) -> torch.Tensor:
+        """Returns the mean of each output, [out], over the images that the network was trained on."""
+        mean = self.project.output_mean
+        return mean + input_mean if self.has_shortcut else mean
+
+    def use_bf16(self, input_mean: torch.Tensor) -> None:
+        """Computes in bfloat16 from now on; see `ConvNorm.use_bf16`."""
+        for part in (self.expand, self.depthwise, self.project):
+            if isinstance(part, ConvNorm):
+                part.use_bf16(input_mean)
+                input_mean = part.output_mean
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Maps [N, in, H, W] to [N, out, ceil(H / stride), ceil(W / stride)]."""

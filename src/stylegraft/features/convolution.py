@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -11,6 +13,8 @@ from torch import nn
 from stylegraft.runtime.precision import has_bf16_units
 
 Activation = Literal["relu", "relu6"] | None
+
+_LARGEST = {"relu": 1e9, "relu6": 6.0}
 
 
 class ConvNorm(nn.Module):
@@ -29,7 +33,12 @@ class ConvNorm(nn.Module):
         groups: of the convolution.
         eps: of the normalisation.
         activation: what comes last.
+
+    Attributes:
+        output_mean: after `fold`, mean of each output over the images that the network was trained on, [out].
     """
+
+    output_mean: torch.Tensor
 
     def __init__(
         self,
@@ -61,16 +70,28 @@ class ConvNorm(nn.Module):
         weight = self.conv.weight
         scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
         bias = norm.bias.double() - norm.running_mean.double() * scale
+        self.output_mean = _mean_after(self.activation, norm).to(weight.dtype)
         folded = (weight.double() * scale[:, None, None, None]).to(weight.dtype)
         self.conv.weight = nn.Parameter(folded.contiguous(memory_format=torch.channels_last), False)
         self.conv.bias = nn.Parameter(bias.to(weight.dtype), False)
         self.bn = None
 
-    def use_bf16(self) -> None:
-        """Computes in bfloat16 from now on, whatever the input's type; after `fold`."""
-        if self.conv.groups > 1:
-            self.conv.weight.data = round_filters(self.conv.weight, torch.bfloat16)
-        self.conv.to(torch.bfloat16)
+    def use_bf16(self, input_mean: torch.Tensor) -> None:
+        """Computes in bfloat16 from now on, whatever the input's type; after `fold`.
+
+        Only what is multiplied is rounded. The bias stays float32, and takes over what rounded weights would
+        change in the mean (Nagel et al. 2019, "Data-Free Quantization", section 4.2).
+
+        Args:
+            input_mean: mean of each input, [in].
+        """
+        conv, weight = self.conv, self.conv.weight.data
+        assert conv.bias is not None
+        depthwise = conv.groups > 1
+        rounded = round_filters(weight, torch.bfloat16) if depthwise else weight.to(torch.bfloat16)
+        lost = (weight - rounded.to(weight.dtype)).sum(dim=(2, 3))  # [out, in / groups]
+        conv.bias.data += lost[:, 0] * input_mean if depthwise else lost @ input_mean
+        conv.weight.data = rounded.to(torch.bfloat16)
 
     def forward(self, x: torch.Tensor, shortcut: torch.Tensor | None = None) -> torch.Tensor:
         """Maps [N, in, H, W] to [N, out, H', W']; a `shortcut` of the output's shape is added in the end."""
@@ -78,29 +99,34 @@ class ConvNorm(nn.Module):
             x = x.to(self.conv.weight.dtype)
             if _can_fuse(x):
                 return self._fused(x, shortcut)
-        x = self.conv(x)
+        conv = self.conv
+        if conv.bias is None or conv.bias.dtype == x.dtype:
+            y = conv(x)
+        else:
+            y = F.conv2d(x, conv.weight, None, conv.stride, conv.padding, conv.dilation, conv.groups)
+            y = y + conv.bias[:, None, None]
         if self.bn is not None:
-            x = self.bn(x)
+            y = self.bn(y)
         if self.activation == "relu":
-            x = F.relu(x)
+            y = F.relu(y)
         elif self.activation == "relu6":
-            x = F.relu6(x)
-        return x if shortcut is None else x + shortcut
+            y = F.relu6(y)
+        return (y if shortcut is None else y + shortcut).to(x.dtype)
 
     def _fused(self, x: torch.Tensor, shortcut: torch.Tensor | None) -> torch.Tensor:
         conv = self.conv
         geometry = (conv.padding, conv.stride, conv.dilation, conv.groups)
-        if shortcut is None:
-            name, scalars = {"relu": ("relu", []), "relu6": ("hardtanh", [0.0, 6.0]), None: ("none", [])}[
-                self.activation
-            ]
-            return torch.ops.mkldnn._convolution_pointwise(
-                x, conv.weight, conv.bias, *geometry, name, scalars, ""
+        # With a shortcut the operator takes no bias of another type than that of `x`.
+        if shortcut is not None and x.dtype == torch.float32:
+            assert self.activation is None  # A shortcut is added to what has none, in all networks here.
+            return torch.ops.mkldnn._convolution_pointwise.binary(
+                x, shortcut, conv.weight, conv.bias, *geometry, "add", None, None, [], None
             )
-        assert self.activation is None  # A shortcut is added to what has none, in all networks here.
-        return torch.ops.mkldnn._convolution_pointwise.binary(
-            x, shortcut.to(x.dtype), conv.weight, conv.bias, *geometry, "add", None, None, [], None
-        )
+        name, scalars = {"relu": ("relu", []), "relu6": ("hardtanh", [0.0, 6.0]), None: ("none", [])}[
+            self.activation
+        ]
+        y = torch.ops.mkldnn._convolution_pointwise(x, conv.weight, conv.bias, *geometry, name, scalars, "")
+        return y if shortcut is None else y.add_(shortcut)
 
 
 def round_filters(weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -139,4 +165,38 @@ def _can_fuse(x: torch.Tensor) -> bool:
         return False
     if not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
         return False
-    return x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and has_bf16_units(x.device))
+    if x.dtype == torch.bfloat16:
+        return has_bf16_units(x.device) and _takes_float_bias()
+    return x.dtype == torch.float32
+
+
+@lru_cache(maxsize=1)
+def _takes_float_bias() -> bool:
+    """Returns whether this torch adds a float32 bias to a convolution in bfloat16; 2.13 does."""
+    one = torch.ones(1, 1, 1, 1, dtype=torch.bfloat16)
+    try:
+        torch.ops.mkldnn._convolution_pointwise(
+            one, one, torch.ones(1), (0, 0), (1, 1), (1, 1), 1, "none", [], ""
+        )
+    except RuntimeError:
+        return False
+    return True
+
+
+def _mean_after(activation: Activation, norm: nn.BatchNorm2d) -> torch.Tensor:
+    """Returns the mean of each channel, float64, if a normalised one is Gaussian: of deviation `weight`.
+
+    Source: Nagel et al. 2019, "Data-Free Quantization", appendix C: the mean of a clipped normal variable.
+    """
+    mean = norm.bias.double()
+    if activation is None:
+        return mean
+    deviation = norm.weight.double().abs().clamp(min=1e-6)
+    low, high = -mean / deviation, (_LARGEST[activation] - mean) / deviation
+    below, above = torch.special.ndtr(low), torch.special.ndtr(-high)
+
+    def density(x: torch.Tensor) -> torch.Tensor:
+        return (-x.square() / 2).exp() / math.sqrt(2 * math.pi)
+
+    inside = mean * (1 - below - above) + deviation * (density(low) - density(high))
+    return inside + _LARGEST[activation] * above

@@ -42,8 +42,8 @@ class GenerateConfig(Config):
     noise_mode: NoiseMode = Field(
         default="const", description="noise inputs: the stored ones, fresh ones or none"
     )
-    batch: int = Field(
-        default=16, ge=1, description="images at a time; more are faster up to a point, and need memory"
+    batch: int | None = Field(
+        default=None, ge=1, description="images at a time; None: what is quickest at the images' size"
     )
     format: Literal["folder", "zip"] | None = Field(
         default=None,

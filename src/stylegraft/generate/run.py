@@ -33,6 +33,11 @@ class Sampler(Protocol):
         """Names of the classes by index, if known."""
         ...
 
+    @property
+    def sampling_batch(self) -> int:
+        """How many images at a time are quickest."""
+        ...
+
     def sample(
         self,
         seeds: Sequence[int],
@@ -82,13 +87,15 @@ def generate_set(
     sheet = None if grid is None else Sheet(Path(grid), overwrite, config.per_class)
     num_classes = int(model.info["c_dim"])
     images = plan_images(config, num_classes, model.class_names)
+    batch = config.batch or model.sampling_batch
+    config = config.replace(batch=batch)  # for the manifest
 
     def watched() -> Iterator[NDArray[np.uint8]]:
-        for done, picture in enumerate(_pictures(model, config, images, num_classes), start=1):
+        for done, picture in enumerate(_pictures(model, config, batch, images, num_classes), start=1):
             if sheet is not None:
                 sheet.add(images[done - 1], picture)
             yield picture
-            if done % config.batch == 0 or done == len(images):
+            if done % batch == 0 or done == len(images):
                 on_progress(done, len(images))
 
     with target(out, overwrite) as path:
@@ -106,7 +113,7 @@ def generate_set(
 
 
 def _pictures(
-    model: Sampler, config: GenerateConfig, images: Sequence[PlannedImage], num_classes: int
+    model: Sampler, config: GenerateConfig, batch: int, images: Sequence[PlannedImage], num_classes: int
 ) -> Iterator[NDArray[np.uint8]]:
     """Yields the images, uint8 [H, W, C], in order.
 
@@ -121,10 +128,10 @@ def _pictures(
             cutoff=config.cutoff,
             labels=_one_hot(chunk, num_classes),
             noise_mode=config.noise_mode,
-            batch=config.batch,
+            batch=batch,
         )
 
-    chunks = [images[start : start + config.batch] for start in range(0, len(images), config.batch)]
+    chunks = [images[start : start + batch] for start in range(0, len(images), batch)]
     with ThreadPoolExecutor(1) as model_thread:
         coming = model_thread.submit(sample, chunks[0])
         for following in [*chunks[1:], None]:
