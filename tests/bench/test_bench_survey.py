@@ -38,8 +38,8 @@ def test_quick_survey_measures_two_settings_and_works_out_the_rest(measured):
     assert row["measured"]
     assert row["train_img_per_sec"] == pytest.approx(8.0)
     assert row["sample_img_per_sec"] == pytest.approx(10.0)
-    assert row["sec_per_kimg"] == pytest.approx(62.5)
-    assert row["usual_hours"] == pytest.approx(100 * 62.5 / 3600)
+    assert row["sec_per_kimg"] == pytest.approx(125.0)
+    assert row["usual_hours"] == pytest.approx(100 * 125 / 3600)
     # Nearer to lite at 64 px than to the tiny yardstick; so it has its share of the limit.
     other = rows["paper", 128, "bf16"]
     assert not other["measured"]
