@@ -160,6 +160,7 @@ def open_set(path: Path) -> dict[str, float]:
     before_mb = peak_memory_mb()
     images, open_sec = _timed(lambda: open_image_set(path))
     split, split_sec = _timed(images.split)
+    memory_mb = peak_memory_mb() - before_mb
     sampler = TrainSampler(len(split.train_indices), 0, mirror=True)
     (indices, flips), first_sec = _timed(lambda: sampler.batch(0, 16))
     _, batch_sec = _timed(lambda: images.batch(split.train_indices[indices], flips))
@@ -169,7 +170,7 @@ def open_set(path: Path) -> dict[str, float]:
         "split_sec": split_sec,
         "first_order_sec": first_sec,
         "batch_sec": batch_sec + next_sec,
-        "memory_mb": peak_memory_mb() - before_mb,
+        "memory_mb": memory_mb,
         "pixels_mb": images.array.nbytes / 1e6,
     }
 

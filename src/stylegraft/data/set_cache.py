@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, overload
+from typing import IO, Any, overload
 
 import numpy as np
 import PIL
@@ -82,8 +82,7 @@ class SetCache:
         """Returns the set stored under `key`, or None if there is none to be trusted."""
         try:
             with self._files.open(key) as file:
-                raw = np.asarray(np.memmap(file, np.uint8, "r"))
-            return _parse(raw, path, config)
+                return _load(file, path, config)
         except Exception:  # Damage shows as nearly any error; whatever it is, the remedy is the same.
             return None
 
@@ -176,11 +175,17 @@ def _padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % 8)
 
 
-def _parse(raw: np.ndarray, path: Path, config: DataConfig) -> ImageSet:
-    """Returns the set in a file's bytes; raises anything if they are not what `save` wrote."""
-    magic, tail_bytes, digest = _PREFIX.unpack_from(raw.data)
+def _load(file: IO[bytes], path: Path, config: DataConfig) -> ImageSet:
+    """Returns the set in a file; raises anything if it is not what `save` wrote.
+
+    To be checked the file is read: what is touched through the mapping counts as memory of this process.
+    """
+    magic, tail_bytes, digest = _PREFIX.unpack(file.read(_PREFIX.size))
+    raw = np.asarray(np.memmap(file, np.uint8, "r"))
+    _require(magic == _MAGIC and 0 < tail_bytes < len(raw))
+    file.seek(len(raw) - tail_bytes)
+    _require(hashlib.file_digest(file, "sha256").digest() == digest)  # pyright: ignore[reportArgumentType]
     tail = raw[len(raw) - tail_bytes :]
-    _require(magic == _MAGIC and 0 < tail_bytes < len(raw) and hashlib.sha256(tail.data).digest() == digest)
     (text_bytes,) = struct.unpack_from("<Q", tail.data)
     facts = json.loads(tail[8 : 8 + text_bytes].tobytes())
     shape, c_dim = tuple(facts["shape"]), facts["c_dim"]
@@ -202,7 +207,7 @@ def _parse(raw: np.ndarray, path: Path, config: DataConfig) -> ImageSet:
 
     num_pixels = num_images * height * width * channels
     array = raw[_PIXELS_AT : _PIXELS_AT + num_pixels].reshape(shape)
-    _check_pixels(array, tables["digests"].reshape(num_images, DIGEST_BYTES))
+    _check_pixels(file, shape, tables["digests"].reshape(num_images, DIGEST_BYTES))
     class_names = facts["class_names"]
     return ImageSet(
         path=path,
@@ -217,11 +222,14 @@ def _parse(raw: np.ndarray, path: Path, config: DataConfig) -> ImageSet:
     )
 
 
-def _check_pixels(array: np.ndarray, digests: np.ndarray) -> None:
+def _check_pixels(file: IO[bytes], shape: Sequence[int], digests: np.ndarray) -> None:
     """Compares images with their digests: all of them, or 64 of a set that would take longer to read."""
-    count = len(array) if array.nbytes <= _CHECKED_WHOLE_BYTES else min(len(array), _CHECKED_ROWS)
-    for row in np.linspace(0, len(array) - 1, count, dtype=np.int64):
-        _require(hashlib.sha256(array[row].data).digest() == digests[row].tobytes())
+    num_images, image_bytes = shape[0], math.prod(shape[1:])
+    is_small = num_images * image_bytes <= _CHECKED_WHOLE_BYTES
+    count = num_images if is_small else min(num_images, _CHECKED_ROWS)
+    for row in np.linspace(0, num_images - 1, count, dtype=np.int64).tolist():
+        file.seek(_PIXELS_AT + row * image_bytes)
+        _require(hashlib.sha256(file.read(image_bytes)).digest() == digests[row].tobytes())
 
 
 def _require(holds: Any) -> None:
