@@ -165,6 +165,11 @@ def test_impossible_samples_are_refused(class_model, arguments, words):
         class_model.sample(**arguments)
 
 
+def test_centre_of_a_class_is_refused_without_classes(model):
+    with pytest.raises(InputError, match="truncation_centre class: expected a model with classes"):
+        model.sample([0], truncation_centre="class")
+
+
 def test_labels_choose_the_class(class_model):
     assert class_model.class_names == ["x", "y", "z"]
     eye = np.eye(3, dtype=np.float32)
@@ -173,6 +178,32 @@ def test_labels_choose_the_class(class_model):
     drawn = class_model.sample([7], psi=1.0)
     assert [np.abs(drawn[0].astype(int) - picture).max() <= 1 for picture in chosen].count(True) == 1
     assert np.array_equal(chosen, class_model.sample([7, 7, 7], labels=torch.from_numpy(eye), psi=1.0))
+
+
+def test_truncation_is_towards_the_own_class(class_model):
+    labels = np.eye(3, dtype=np.float32)
+
+    def average(centre):
+        return class_model.sample(
+            [5, 6, 7], psi=0, labels=labels, truncation_centre=centre, noise_mode="none"
+        )
+
+    assert class_model.truncation_centre == "class"
+    assert np.array_equal(average("auto"), average("class"))
+    of_all, of_class = average("global"), average("class")
+    assert (of_all == of_all[0]).all()  # one picture, whatever was asked for
+    assert all((of_class[a] != of_class[b]).any() for a, b in ((0, 1), (0, 2), (1, 2)))
+    whole = [class_model.sample([5], psi=1, truncation_centre=centre) for centre in ("global", "class")]
+    assert np.array_equal(*whole)
+
+
+def test_networks_of_others_are_truncated_as_published(tmp_path, model):
+    source = {"format": "nvidia-pytorch", "file": "a.pkl", "sha256": "0" * 64}
+    copied = stylegraft.load(write(tmp_path / "copied", c_dim=3, source=source))
+    assert copied.truncation_centre == "global"
+    trained_on = stylegraft.load(write(tmp_path / "tuned", c_dim=3, trained_from={"source": source}))
+    assert trained_on.truncation_centre == "class"
+    assert model.truncation_centre == "global"  # there are no classes
 
 
 def test_unconditional_model_ignores_labels(model):

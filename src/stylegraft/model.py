@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from stylegraft.checkpoints.opening import open_checkpoint
 from stylegraft.checkpoints.provenance import carried_facts
 from stylegraft.errors import InputError
 from stylegraft.files import check_free
+from stylegraft.networks.class_centres import ClassCentres
 from stylegraft.networks.making import make_discriminator, make_generator
 from stylegraft.networks.mapped_seeds import MappedSeeds
 from stylegraft.networks.protocol import Discriminator, Generator, NoiseMode
@@ -46,6 +47,7 @@ class Model:
     discriminator: Discriminator | None
     info: dict[str, Any]
     _mapped: MappedSeeds = field(default_factory=MappedSeeds, init=False, repr=False, compare=False)
+    _centres: ClassCentres = field(default_factory=ClassCentres, init=False, repr=False, compare=False)
 
     @property
     def class_names(self) -> list[str] | None:
@@ -57,6 +59,18 @@ class Model:
         """Pictures at a time that are quickest at this size."""
         return sampling_batch(self.generator)
 
+    @property
+    def truncation_centre(self) -> Literal["class", "global"]:
+        """What truncation moves towards unless told: the mean w of the own class, or w_avg, that of all.
+
+        "class" for networks with classes that stylegraft trained. Networks of other programs keep the
+        published meaning, "global", in whatever format they are now, so that their pictures stay the same.
+        """
+        source = self.info.get("source")
+        written_by = source["format"] if isinstance(source, dict) else self.info.get("format", "stylegraft")
+        is_ours = written_by in ("stylegraft", "hub")
+        return "class" if is_ours and self.generator.config.mapping.c_dim else "global"
+
     def sample(
         self,
         seeds: Sequence[int],
@@ -65,6 +79,7 @@ class Model:
         labels: np.ndarray | torch.Tensor | None = None,
         noise_mode: NoiseMode = "const",
         batch: int | None = None,
+        truncation_centre: Literal["auto", "class", "global"] = "auto",
     ) -> np.ndarray:
         """Returns pictures, uint8 [N, H, W, C].
 
@@ -77,9 +92,12 @@ class Model:
             noise_mode: "const", "random" (keyed by seed) or "none".
             batch: pictures at a time; pictures do not depend on it beyond rounding. None: `sampling_batch`,
                 or the next power of two where there are fewer seeds.
+            truncation_centre: what psi below 1 moves pictures towards: "class" the mean w of their own label,
+                "global" w_avg, "auto" what the property of this name says.
 
         Raises:
-            InputError: a seed is outside 0 to 2^32 - 1, or labels have another shape.
+            InputError: a seed is outside 0 to 2^32 - 1, labels have another shape, or the centre is to be
+                that of a class and there are none.
         """
         mapping = self.generator.config.mapping
         seeds = [int(seed) for seed in seeds]
@@ -90,6 +108,16 @@ class Model:
             c = None
         elif c is not None and list(c.shape) != [len(seeds), mapping.c_dim]:
             raise InputError(f"labels: expected shape [{len(seeds)}, {mapping.c_dim}], got {list(c.shape)}.")
+        if truncation_centre == "auto":
+            truncation_centre = self.truncation_centre
+        centres = None
+        if truncation_centre == "class":
+            if c is None:
+                raise InputError(
+                    "truncation_centre class: expected a model with classes, got an unconditional one. "
+                    "Leave it out."
+                )
+            centres = None if psi == 1 else self._centres(self.generator, c)
         if batch is None:
             batch = min(self.sampling_batch, 1 << max(len(seeds) - 1, 0).bit_length())
         return pixels_of_w(
@@ -98,6 +126,7 @@ class Model:
             seeds=seeds,
             psi=psi,
             cutoff=self.generator.config.truncation_cutoff if cutoff is None else cutoff,
+            centres=centres,
             noise_mode=noise_mode,
             batch=batch,
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stylegraft.generate.config import NoiseMode
+from stylegraft.generate.config import NoiseMode, TruncationCentre
 
 
 class FakeModel:
@@ -21,6 +21,7 @@ class FakeModel:
         self.info: dict[str, Any] = {"sha256": "ab" * 32, "c_dim": c_dim, "family": "stylegan2"}
         self.class_names = class_names
         self.channels = channels
+        self.truncation_centre: Literal["class", "global"] = "class" if c_dim else "global"
         self.calls: list[dict[str, Any]] = []
 
     def sample(
@@ -31,8 +32,10 @@ class FakeModel:
         labels: NDArray[np.float32] | None = None,
         noise_mode: NoiseMode = "const",
         batch: int = 16,
+        truncation_centre: TruncationCentre = "auto",
     ) -> NDArray[np.uint8]:
-        self.calls.append({"seeds": list(seeds), "cutoff": cutoff, "noise_mode": noise_mode, "batch": batch})
+        call = {"seeds": list(seeds), "cutoff": cutoff, "noise_mode": noise_mode, "batch": batch}
+        self.calls.append(call | {"truncation_centre": truncation_centre})
         assert (labels is None) == (self.info["c_dim"] == 0)
         images = np.zeros([len(seeds), 4, 6, self.channels], dtype=np.uint8)
         for row, seed in enumerate(seeds):

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylegraft.errors import ConfigError, InputError
+from stylegraft.errors import ConfigError, DataError, InputError
 from stylegraft.generate import GenerateConfig, parse_seeds, plan_images
 
 NAMES = ["boots", "bags", "7", "x=2"]
@@ -73,10 +76,12 @@ def test_plan_gives_classes_as_asked(request_: dict[str, object], classes: list[
     ("request_", "match"),
     [
         ({"classes": "hats"}, "boots, bags"),
+        ({"classes": "Bag=2"}, "Did you mean bags"),
         ({"classes": "4"}, "index below 4"),
         ({"classes": "bags,1"}, "once"),
         ({"classes": "bags=2,boots"}, "with each class or with none"),
         ({"classes": "bags=0"}, "count"),
+        ({"classes": "bags=-1"}, "count from 1"),
         ({"classes": "bags=many"}, "count"),
         ({"per_class": 400_000}, "at most"),
         ({"classes": "bags=2", "seeds": "0-3"}, "no counts beside --seeds"),
@@ -87,7 +92,45 @@ def test_plan_refuses_classes_that_are_not_there(request_: dict[str, object], ma
         plan_images(GenerateConfig(**request_), 4, NAMES)
 
 
-@pytest.mark.parametrize("request_", [{"classes": "0"}, {"per_class": 2}])
+def test_plan_balances_a_set(tmp_path: Path) -> None:
+    data = write_set(tmp_path, {"bags": 5, "boots": 3, "7": 1})
+    images = plan_images(GenerateConfig(balance=data), 4, NAMES)
+    assert Counter(image.class_name for image in images) == {"boots": 2, "7": 4, "x=2": 5}
+    assert [image.seed for image in images] == list(range(11))
+    some = plan_images(GenerateConfig(balance=data, classes="7,bags"), 4, NAMES)
+    assert Counter(image.class_name for image in some) == {"7": 4}
+
+
+@pytest.mark.parametrize(
+    ("counts", "request_", "match"),
+    [
+        ({"bags": 2, "boots": 2, "7": 2, "x=2": 2}, {}, "nothing to generate"),
+        ({"bags": 2, "boots": 1}, {"classes": "bags"}, "nothing to generate"),
+        ({"bagz": 2, "boots": 1}, {}, "--balance .*got 'bagz'. Did you mean bags"),
+        ({"bags": 2}, {}, "images with classes, got none"),
+        ({"bags": 2, "boots": 1}, {"classes": "7=3"}, "no counts beside --balance"),
+        ({}, {}, "no-such-place|no images"),
+    ],
+)
+def test_plan_refuses_to_balance(
+    tmp_path: Path, counts: dict[str, int], request_: dict[str, str], match: str
+) -> None:
+    data = write_set(tmp_path, counts)
+    with pytest.raises((InputError, DataError), match=match):
+        plan_images(GenerateConfig(balance=data, **request_), 4, NAMES)
+
+
+def write_set(tmp_path: Path, counts: dict[str, int]) -> str:
+    for name, count in counts.items():
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for index in range(count):
+            (tmp_path / "data" / name / f"{index}.png").touch()  # pixels are not looked at
+    return str(tmp_path / ("data" if counts else "no-such-place"))
+
+
+@pytest.mark.parametrize(
+    "request_", [{"classes": "0"}, {"per_class": 2}, {"balance": "set"}, {"truncation_centre": "class"}]
+)
 def test_plan_refuses_classes_of_an_unconditional_model(request_: dict[str, object]) -> None:
     with pytest.raises(InputError, match="unconditional"):
         plan_images(GenerateConfig(**request_), 0, None)
@@ -98,6 +141,7 @@ def test_plan_refuses_classes_of_an_unconditional_model(request_: dict[str, obje
     [
         {"num": 2, "seeds": "0"},
         {"num": 2, "per_class": 2},
+        {"num": 2, "balance": "set"},
         {"noise_mode": "white"},
         {"num": 0},
         {"psi": -1},

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from stylegraft.data import open_image_set
 from stylegraft.errors import InputError
 from stylegraft.generate import GenerateConfig, Sampler, generate_set
 
@@ -36,7 +38,7 @@ class Failing:
 
     def __init__(self, model: Sampler, at_call: int, error: BaseException) -> None:
         self.info, self.class_names = model.info, model.class_names
-        self.sampling_batch = model.sampling_batch
+        self.sampling_batch, self.truncation_centre = model.sampling_batch, model.truncation_centre
         self._model, self._left, self._error = model, at_call, error
 
     def sample(self, *args: Any, **kwargs: Any) -> NDArray[np.uint8]:
@@ -57,7 +59,8 @@ def test_folder_holds_the_images_of_the_manifest(tmp_path: Path, class_model: Sa
         assert _pixel(tmp_path / "set" / record["file"]) == (record["seed"], record["class"], 50)
         assert record["psi"] == 0.5
         assert record["checkpoint"] == "ab" * 32
-    assert GenerateConfig.from_dict(manifest["settings"]) == config
+    assert manifest["num_by_class"] == {"bags": 3, "boots": 2}
+    assert GenerateConfig.from_dict(manifest["settings"]) == config.replace(truncation_centre="class")
     files = {name for name in _hashes(tmp_path / "set") if name.endswith(".png")}
     assert files == {record["file"] for record in manifest["images"]}
 
@@ -96,6 +99,35 @@ def test_a_seed_is_the_same_image_in_any_batch(tmp_path: Path, class_model: Samp
     pictures = {name for name in part if name.endswith(".png")}
     assert len(pictures) == 2
     assert all(whole[name] == part[name] for name in pictures)
+
+
+def test_classes_come_back_when_a_set_is_read_as_data(tmp_path: Path, class_model: Sampler) -> None:
+    generate_set(class_model, GenerateConfig(classes="a/b=2,boots=1"), tmp_path / "set")
+    images = open_image_set(tmp_path / "set")
+    assert images.class_names == ("boots", "bags", "a/b")  # "bags" too, of which there is no image
+    assert dict(zip(images.names, np.argmax(images.labels, axis=1))) == {
+        "a_b/seed000000.png": 2,
+        "a_b/seed000001.png": 2,
+        "boots/seed000002.png": 0,
+    }
+
+
+def test_balance_tops_up_classes_and_names_no_path(tmp_path: Path, class_model: Sampler) -> None:
+    generate_set(class_model, GenerateConfig(classes="boots=3,bags=1"), tmp_path / "real")
+    done = generate_set(class_model, GenerateConfig(balance=str(tmp_path / "real")), tmp_path / "made")
+    assert Counter(image.class_name for image in done.images) == {"bags": 2, "a/b": 3}
+    text = (tmp_path / "made" / "manifest.json").read_text()
+    assert json.loads(text)["settings"]["balance"] == "real"
+    assert json.loads(text)["num_by_class"] == {"bags": 2, "a/b": 3}
+    assert str(tmp_path) not in text
+
+
+def test_truncation_centre_is_the_models_and_told_unless_asked_for(tmp_path: Path, class_model: Any) -> None:
+    for name, centre, expected in (("a", "auto", "class"), ("b", "global", "global")):
+        generate_set(class_model, GenerateConfig(num=1, truncation_centre=centre), tmp_path / name)
+        assert class_model.calls[-1]["truncation_centre"] == expected
+        manifest = json.loads((tmp_path / name / "manifest.json").read_text())
+        assert manifest["settings"]["truncation_centre"] == expected
 
 
 def test_batch_is_the_models_and_told_unless_asked_for(tmp_path: Path, plain_model: Any) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from stylegraft.config import Config
 
 NoiseMode = Literal["const", "random", "none"]
+TruncationCentre = Literal["auto", "class", "global"]
 
 DEFAULT_NUM = 16
 MAX_NUM = 1_000_000
@@ -30,6 +31,11 @@ class GenerateConfig(Config):
         le=2,
         description="truncation: 1 is the full variety, less is safer, 0 the average image",
     )
+    truncation_centre: TruncationCentre = Field(
+        default="auto",
+        description="what psi below 1 moves towards: the average image of its class, or of all (global, as "
+        "published); auto is class for networks with classes that stylegraft trained, else global",
+    )
     cutoff: int | None = Field(
         default=None, ge=0, description="truncate the first so many layers only; None: as published"
     )
@@ -39,6 +45,10 @@ class GenerateConfig(Config):
         "(all classes in turn if not given)",
     )
     per_class: int | None = Field(default=None, ge=1, description="images of each class")
+    balance: str | None = Field(
+        default=None,
+        description="an image set: generate of each class as many as it lacks there to the largest class",
+    )
     noise_mode: NoiseMode = Field(
         default="const", description="noise inputs: the stored ones, fresh ones or none"
     )
@@ -59,5 +69,18 @@ class GenerateConfig(Config):
     @property
     def counting_flags(self) -> list[str]:
         """The flags given that say how many images there are to be."""
-        counts = {"--num": self.num, "--seeds": self.seeds, "--per-class": self.per_class}
+        counts = {
+            "--num": self.num,
+            "--seeds": self.seeds,
+            "--per-class": self.per_class,
+            "--balance": self.balance,
+        }
         return [flag for flag, value in counts.items() if value is not None]
+
+    @property
+    def class_flags(self) -> dict[str, str]:
+        """The flags given that only make sense for a model with classes, with their values."""
+        values = {"--classes": self.classes, "--per-class": self.per_class, "--balance": self.balance}
+        if self.truncation_centre == "class":
+            values["--truncation-centre"] = "class"
+        return {flag: str(value) for flag, value in values.items() if value is not None}

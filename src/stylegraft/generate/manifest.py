@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from stylegraft import __version__
@@ -28,14 +30,20 @@ def make_manifest(
         images: the images, in order.
     """
     checkpoint = model_info["sha256"]
+    settings = config.to_dict()
+    if config.balance is not None:
+        settings["balance"] = Path(config.balance).name
     return _dump(
         {
             "schema_version": SCHEMA_VERSION,
             "kind": KIND,
             "stylegraft": __version__,
             "checkpoint": {"sha256": checkpoint, "family": model_info.get("family")},
-            "settings": config.to_dict(),
+            "settings": settings,
             "num_images": len(images),
+            "num_by_class": dict(
+                Counter(image.class_name for image in images if image.class_name is not None)
+            ),
             "images": [
                 {
                     "file": image.file,

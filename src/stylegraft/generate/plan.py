@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from stylegraft.errors import InputError
 from stylegraft.generate.config import DEFAULT_NUM, MAX_NUM, GenerateConfig
+from stylegraft.generate.quotas import quotas
 from stylegraft.generate.seeds import parse_seeds
 
 
@@ -28,7 +29,8 @@ def plan_images(
     """Returns the images of a request, in the order they are made and listed.
 
     With `num` or `seeds`, a seed's class is `classes[seed % len(classes)]`, so that it does not depend on the
-    other seeds. With counts a class, consecutive seeds from 0 go to the classes in the order written.
+    other seeds. With counts a class (see `quotas`), consecutive seeds from 0 go to the classes in the order
+    written.
 
     Args:
         config: the request.
@@ -39,16 +41,14 @@ def plan_images(
         InputError: classes that the model does not have, or seeds that cannot be read.
     """
     if num_classes == 0:
-        for flag, value in (("--classes", config.classes), ("--per-class", config.per_class)):
-            if value is not None:
-                raise InputError(
-                    f"{flag} {value}: expected a model with classes, got an unconditional one. "
-                    f"Leave {flag} out."
-                )
+        for flag, value in config.class_flags.items():
+            raise InputError(
+                f"{flag} {value}: expected a model with classes, got an unconditional one. Leave {flag} out."
+            )
         return [PlannedImage(_file_name(seed), seed, None, None) for seed in _seeds(config)]
 
     names = list(class_names) if class_names else [str(index) for index in range(num_classes)]
-    chosen = _chosen_classes(config, names)
+    chosen = quotas(config, names)
     if any(count is not None for _, count in chosen):
         total = sum(count or 0 for _, count in chosen)
         if total > MAX_NUM:
@@ -68,48 +68,6 @@ def _seeds(config: GenerateConfig) -> Sequence[int]:
     if config.seeds is not None:
         return parse_seeds(config.seeds)
     return range(config.num or DEFAULT_NUM)
-
-
-def _chosen_classes(config: GenerateConfig, names: list[str]) -> list[tuple[int, int | None]]:
-    """Returns (class index, its number of images or None) for each class asked for."""
-    if config.classes is None:
-        return [(index, config.per_class) for index in range(len(names))]
-    chosen: list[tuple[int, int | None]] = []
-    for item in config.classes.split(","):
-        name, equals, count_text = item.strip().rpartition("=")
-        # A name may itself hold an equals sign; then the item is no NAME=COUNT.
-        if not equals or item.strip() in names:
-            name, count = item.strip(), config.per_class
-        elif config.counting_flags:
-            raise InputError(
-                f"--classes {config.classes}: expected no counts beside {config.counting_flags[0]}, "
-                f"got {item.strip()!r}. Leave one of the two out."
-            )
-        elif count_text.isdecimal() and 1 <= int(count_text) <= MAX_NUM:
-            count = int(count_text)
-        else:
-            raise InputError(
-                f"--classes {config.classes}: expected a count from 1 to {MAX_NUM:,}, got {item.strip()!r}."
-            )
-        chosen.append((_class_index(name, names), count))
-    if len({index for index, _ in chosen}) < len(chosen):
-        raise InputError(f"--classes {config.classes}: expected each class once. Leave the second one out.")
-    if len({count is None for _, count in chosen}) == 2:
-        raise InputError(f"--classes {config.classes}: expected a count with each class or with none.")
-    return chosen
-
-
-def _class_index(name: str, names: list[str]) -> int:
-    """Finds a class by its name or, failing that, by its index."""
-    if name in names:
-        return names.index(name)
-    if name.isdecimal() and int(name) < len(names):
-        return int(name)
-    known = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    raise InputError(
-        f"--classes {name}: expected a class of the model or an index below {len(names)}, got {name!r}. "
-        f"The classes are {known}."
-    )
 
 
 def _file_name(seed: int) -> str:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stylegraft.data.writer import write_image_set
 from stylegraft.errors import InputError
-from stylegraft.generate.config import GenerateConfig, NoiseMode
+from stylegraft.generate.config import GenerateConfig, NoiseMode, TruncationCentre
 from stylegraft.generate.grid import Sheet
 from stylegraft.generate.manifest import MANIFEST_NAME, make_manifest
 from stylegraft.generate.plan import PlannedImage, plan_images
@@ -38,6 +38,11 @@ class Sampler(Protocol):
         """How many images at a time are quickest."""
         ...
 
+    @property
+    def truncation_centre(self) -> Literal["class", "global"]:
+        """What "auto" means for this model."""
+        ...
+
     def sample(
         self,
         seeds: Sequence[int],
@@ -46,6 +51,7 @@ class Sampler(Protocol):
         labels: NDArray[np.float32] | None = ...,
         noise_mode: NoiseMode = ...,
         batch: int = ...,
+        truncation_centre: TruncationCentre = ...,
     ) -> NDArray[np.uint8]:
         """Returns uint8 [N, H, W, C]."""
         ...
@@ -88,7 +94,8 @@ def generate_set(
     num_classes = int(model.info["c_dim"])
     images = plan_images(config, num_classes, model.class_names)
     batch = config.batch or model.sampling_batch
-    config = config.replace(batch=batch)  # for the manifest
+    centre = model.truncation_centre if config.truncation_centre == "auto" else config.truncation_centre
+    config = config.replace(batch=batch, truncation_centre=centre)  # for the manifest
 
     def watched() -> Iterator[NDArray[np.uint8]]:
         for done, picture in enumerate(_pictures(model, config, batch, images, num_classes), start=1):
@@ -129,6 +136,7 @@ def _pictures(
             labels=_one_hot(chunk, num_classes),
             noise_mode=config.noise_mode,
             batch=batch,
+            truncation_centre=config.truncation_centre,
         )
 
     chunks = [images[start : start + batch] for start in range(0, len(images), batch)]

@@ -32,7 +32,7 @@ class MappedSeeds:
             seeds: N whole numbers.
             c: labels [N, c_dim], or None.
         """
-        weights = _state_of(generator)
+        weights = state_of_mapping(generator)
         if weights != self._weights or weights is None:
             self._weights, self._known = weights, {}
         known = self._known  # Another thread may put an empty one in its place meanwhile.
@@ -48,7 +48,7 @@ class MappedSeeds:
         return torch.stack([known[key] for key in keys]) if keys else w
 
 
-def _state_of(generator: Generator) -> tuple[tuple[int, int], ...] | None:
+def state_of_mapping(generator: Generator) -> tuple[tuple[int, int], ...] | None:
     """Returns what differs once the mapping network's weights changed or moved; None if nothing tells."""
     parameters = list(generator.mapping.parameters())
     if any(parameter.is_inference() for parameter in parameters):

@@ -28,16 +28,28 @@ class WAverage(nn.Module):
         if beta is not None:
             self.register_buffer("w_avg", torch.zeros(w_dim))
 
-    def truncate(self, ws: torch.Tensor, psi: float, cutoff: int | None = None) -> torch.Tensor:
-        """Returns ws [N, num_ws, w_dim] with w_avg + psi * (w - w_avg) on the layers below `cutoff`."""
+    def truncate(
+        self, ws: torch.Tensor, psi: float, cutoff: int | None = None, centre: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Returns ws [N, num_ws, w_dim] with w_avg + psi * (w - w_avg) on the layers below `cutoff`.
+
+        Args:
+            ws: [N, num_ws, w_dim].
+            psi: 1 leaves ws as they are, 0 gives the centre.
+            cutoff: None: all layers.
+            centre: what stands in w_avg's place, [N, w_dim]; None: w_avg.
+
+        Raises:
+            InputError: there is no w_avg, or `cutoff` is negative.
+        """
         if psi == 1:
             return ws
-        if self.w_avg_beta is None:
+        if centre is None and self.w_avg_beta is None:
             raise InputError("psi: this network keeps no w_avg, so it cannot be truncated. Use psi 1.")
         cutoff = ws.shape[1] if cutoff is None else cutoff
         if cutoff < 0:
             raise InputError(f"cutoff: expected 0 or more layers, got {cutoff}.")
-        truncated = self.w_avg.lerp(ws[:, :cutoff], psi)
+        truncated = (self.w_avg if centre is None else centre.unsqueeze(1)).lerp(ws[:, :cutoff], psi)
         return torch.cat([truncated, ws[:, cutoff:]], dim=1)
 
     @torch.no_grad()

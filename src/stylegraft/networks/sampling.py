@@ -72,6 +72,7 @@ def pixels_of_w(
     seeds: Sequence[int],
     psi: float = 1.0,
     cutoff: int | None = None,
+    centres: torch.Tensor | None = None,
     noise_mode: NoiseMode = "const",
     batch: int | None = None,
 ) -> np.ndarray:
@@ -86,6 +87,7 @@ def pixels_of_w(
         seeds: N numbers that key the noise of "random" mode.
         psi: truncation.
         cutoff: layers truncated; None: all.
+        centres: w that each is truncated towards, [N, w_dim]; None: w_avg.
         noise_mode: "const", "random" or "none".
         batch: pictures at a time; None: `sampling_batch`.
 
@@ -100,8 +102,9 @@ def pixels_of_w(
     pictures = np.empty((len(w), config.img_height, config.img_width, config.img_channels), dtype=np.uint8)
     for start in range(0, len(w), batch):
         rows = torch.arange(start, start + batch).clamp_(max=len(w) - 1)
-        ws = w[rows.to(w.device)].unsqueeze(1).expand(-1, generator.num_ws, -1)
-        ws = generator.mapping.truncate(ws, psi, cutoff)
+        at = rows.to(w.device)
+        ws = w[at].unsqueeze(1).expand(-1, generator.num_ws, -1)
+        ws = generator.mapping.truncate(ws, psi, cutoff, None if centres is None else centres[at])
         noise = None
         if noise_mode == "random":
             noise = _keyed_noise(generator, [seeds[row] for row in rows.tolist()], w.device)
