@@ -36,6 +36,7 @@ from stylegraft.bench.results import machine_line, result_header, write_result
 from stylegraft.checkpoints.run_folder import CONFIG_NAME, LOG_NAME, has_checkpoints, read_newest_good
 from stylegraft.data import open_image_set
 from stylegraft.data.beans import write_bean_set
+from stylegraft.runtime.precision import has_bf16_units
 from stylegraft.runtime.processes import Processes
 from stylegraft.training.adam import Adam
 from stylegraft.training.config import RunConfig
@@ -272,6 +273,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder for beans and runs, kept; else a temporary one")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder or file of the JSON")
     given = parser.parse_args()
+    if not has_bf16_units(torch.device("cpu")):
+        parser.error("expected a processor with bf16 units; here bf16 would take some hundred times as long")
 
     console = Console()
     with tempfile.TemporaryDirectory() if given.work is None else nullcontext(given.work) as work:

@@ -2,7 +2,8 @@
 
     python benchmarks/render.py
 
-Reads `results/*.json` of the benchmarks below and rewrites the pages; what has no result stays as it is.
+Reads `results/*.json` of the benchmarks below and rewrites the pages; what has no result stays as it is. Where
+there are results of machines with other bf16 units, or without, the newest of each kind counts and is named.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import precision_quality
 import roofline
 import scaling
 
-from stylegraft.bench.markdown import fill
-from stylegraft.bench.results import newest_result
+from stylegraft.bench.markdown import fill, side_by_side
+from stylegraft.bench.results import kind_of_machine, newest_results
 from stylegraft.errors import InputError
 from stylegraft.files import write_text
 
@@ -39,9 +40,11 @@ def main() -> None:
     parts: dict[str, str] = {}
     for name, benchmark in BENCHMARKS.items():
         try:
-            parts |= benchmark.tables(newest_result(ROOT / "benchmarks" / "results", name))
+            results = newest_results(ROOT / "benchmarks" / "results", name)
         except InputError as error:
             print(error)
+            continue
+        parts |= side_by_side({kind_of_machine(result): benchmark.tables(result) for result in results})
     for page in PAGES:
         path = ROOT / "docs" / page
         write_text(path, fill(path.read_text(encoding="utf-8"), parts))

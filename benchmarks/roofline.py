@@ -103,15 +103,15 @@ def _multiples(result: dict[str, Any], precision: str, console: Console) -> dict
         gemm = rates[f"gemm_{precision}_gflops"]
         limit = result[what]["batch"] / result[what]["limit_sec"]
         answer[what] = {
-            "asked": asked,
             "yardstick_img_per_sec": yardstick,
             "img_per_sec": speed,
             "yardstick_fraction_of_fp32_gemm": gflop * yardstick / rates["gemm_fp32_gflops"],
             "fraction_of_gemm": gflop * speed / gemm,
-            "asked_fraction_of_gemm": gflop * asked * yardstick / gemm,
             "limit_img_per_sec": limit,
             "limit_times_yardstick": limit / yardstick,
         }
+        if precision == "bf16":  # what is asked for, is asked for with bf16 units
+            answer[what] |= {"asked": asked, "asked_fraction_of_gemm": gflop * asked * yardstick / gemm}
         console.print(f"{what}: {answer[what]}")
     return answer
 
@@ -168,10 +168,11 @@ def _multiples_table(result: dict[str, Any]) -> str:
             part["fraction_of_gemm"],
             speed / yardstick,
             part["limit_times_yardstick"],
-            part["asked"],
-            part["asked_fraction_of_gemm"],
         )
         cells.append([what, *map(number, numbers)])
+        if "asked" not in part:
+            continue
+        cells[-1] += [number(part["asked"]), number(part["asked_fraction_of_gemm"])]
         asked_gflops = NOMINAL_GFLOP[what] * part["asked"] * yardstick
         sentences.append(
             f"{what.capitalize()}: {part['asked']} x {yardstick:.1f} img/s x {NOMINAL_GFLOP[what]} GFLOP = "
@@ -180,7 +181,9 @@ def _multiples_table(result: dict[str, Any]) -> str:
             f"{part['limit_times_yardstick']:.1f} times the yardstick."
         )
     header = ["", "yardstick, img/s", "of the fp32 rate", f"{precision}, img/s", f"of the {precision} rate"]
-    header += ["times yardstick", "limit, times yardstick", "asked, times", "asked, of the rate"]
+    header += ["times yardstick", "limit, times yardstick"]
+    if sentences:
+        header += ["asked, times", "asked, of the rate"]
     return "\n\n".join([table(header, cells), *sentences])
 
 

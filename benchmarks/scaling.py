@@ -1,6 +1,6 @@
 """How cost grows: with resolution, batch, number of images and number of processes.
 
-    python benchmarks/scaling.py                        # about five minutes
+    python benchmarks/scaling.py                        # about five minutes; without bf16 units, twelve
     python benchmarks/scaling.py --only set --million   # a set of a million images too: two minutes, some GB
     python benchmarks/scaling.py --only resolution batch
 
@@ -48,7 +48,7 @@ SET_SIZES = (1_000, 10_000, 100_000)
 MILLION = 1_000_000
 TINY_PX = 16
 SETTLED_SEC = 3  # a file that was changed just now is read again every time
-PROCESS_STEPS = 16
+PROCESS_STEPS = 8  # two of them with path length
 NUM_GPUS = 8
 ASSUMED_TFLOPS = 50.0
 ASSUMED_LINKS_GB = (10, 50, 300)

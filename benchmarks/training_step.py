@@ -23,18 +23,20 @@ from rich.table import Table
 from stylegraft.bench.costs import YARDSTICK_SAMPLE_GFLOP, YARDSTICK_TRAINING_GFLOP
 from stylegraft.bench.isolated import environment_without_compilers, run_worker
 from stylegraft.bench.machine import bf16_pays
+from stylegraft.bench.results import rates_text
 from stylegraft.bench.yardstick import YardstickSettings
 from stylegraft.files import write_text
 
 NOMINAL_GFLOP = {"training": YARDSTICK_TRAINING_GFLOP, "sampling": YARDSTICK_SAMPLE_GFLOP}
 SAMPLED_BATCHES = 32
-MEMORY_BAR_MB = 1500
+MEMORY_BAR_MB = 1000
 RATIO_BARS = {
-    ("training", "bf16"): 3.5,
-    ("sampling", "bf16"): 5.0,
+    ("training", "bf16"): 8.0,
+    ("sampling", "bf16"): 12.0,
     ("training", "fp32"): 1.3,
     ("sampling", "fp32"): 1.8,
 }
+GEMM_BARS = {("training", "bf16"): 0.40, ("sampling", "bf16"): 0.35, ("training", "fp32"): 0.60}
 
 
 def yardstick_bar(gemm_fp32_gflops: float) -> float:
@@ -93,6 +95,9 @@ def summarise(raw: dict[str, Any]) -> dict[str, Any]:
     for key, wanted in RATIO_BARS.items():
         if key in rows:
             bars.append(_bar(f"{key[0]} {key[1]}, times yardstick", wanted, rows[key]["times_yardstick"]))
+    for key, wanted in GEMM_BARS.items():
+        if key in rows:
+            bars.append(_bar(f"{key[0]} {key[1]}, of GEMM", wanted, rows[key]["gemm_fraction"]))
     for (what, which), row in rows.items():
         if what == "training" and which != "yardstick":
             got = row["peak_memory_mb"]
@@ -108,11 +113,7 @@ def _bar(name: str, wanted: float, got: float, at_most: bool = False) -> dict[st
 
 def show(summary: dict[str, Any], console: Console) -> None:
     """Prints the tables."""
-    rates = summary["rates"]
-    console.print(
-        f"\nmatrix products: fp32 {rates['gemm_fp32_gflops']:.0f}, bf16 {rates['gemm_bf16_gflops']:.0f}"
-        f" GFLOP/s; copy {rates['copy_gb_per_sec']:.1f} GB/s"
-    )
+    console.print(f"\n{rates_text(summary['rates'])}")
     table = Table("what", "which", "img/s", "min..max", "x yardstick", "of GEMM", "peak MB")
     for row in summary["results"]:
         table.add_row(

@@ -34,8 +34,26 @@ def test_peak_memory_grows_by_a_large_tensor():
     assert 290 < float(done.stdout) < 400
 
 
+def test_products_in_bf16_are_measured_where_they_are_not_slow(monkeypatch):
+    asked = []
+
+    def gemm_rate(dtype, size=machine.GEMM_SIZE, repeats=7):
+        asked.append((dtype, size))
+        return 100.0 if dtype == torch.float32 else bf16
+
+    monkeypatch.setattr(machine, "gemm_rate", gemm_rate)
+    monkeypatch.setattr(machine, "copy_rate", lambda: 10.0)
+    for has_units, bf16, expected in ((False, 1.0, False), (False, 100.0, True), (True, 1.0, True)):
+        asked.clear()
+        monkeypatch.setattr(machine, "has_bf16_units", lambda device, answer=has_units: answer)
+        rates = machine.measure_machine()
+        assert ("gemm_bf16_gflops" in rates) == expected
+        assert ((torch.bfloat16, machine.GEMM_SIZE) in asked) == expected
+
+
 def test_bf16_pays_where_it_is_measured_faster(monkeypatch):
     monkeypatch.setattr(machine, "has_bf16_units", lambda device: False)
+    assert not machine.bf16_pays({"gemm_fp32_gflops": 100.0})
     assert machine.bf16_pays({"gemm_fp32_gflops": 100.0, "gemm_bf16_gflops": 150.0})
     assert not machine.bf16_pays({"gemm_fp32_gflops": 100.0, "gemm_bf16_gflops": 149.0})
     monkeypatch.setattr(machine, "has_bf16_units", lambda device: True)

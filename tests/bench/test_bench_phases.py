@@ -84,12 +84,13 @@ def test_convolutions_run_at_every_shape(resample, kernel):
 
 
 def test_rates_have_those_of_convolutions(monkeypatch):
-    monkeypatch.setattr(convolutions, "measure_machine", lambda: {"copy_gb_per_sec": 1.0})
+    measured = {"gemm_fp32_gflops": 100.0}
+    monkeypatch.setattr(convolutions, "measure_machine", lambda: dict(measured))
     monkeypatch.setattr(convolutions, "convolution_seconds", lambda layer, n, type: (0.5, 1.0, 1.0))
-    rates = convolutions.measure_rates()
-    gflop = 2 * 16 * 256 * 256 * 9 * 16 * 16 / 1e9
-    expected = {"convolution_fp32_gflops": 2 * gflop, "convolution_bf16_gflops": 2 * gflop}
-    assert rates == {"copy_gb_per_sec": 1.0} | expected
+    speed = 2 * 2 * 16 * 256 * 256 * 9 * 16 * 16 / 1e9
+    assert convolutions.measure_rates() == measured | {"convolution_fp32_gflops": speed}
+    measured["gemm_bf16_gflops"] = 400.0
+    assert convolutions.measure_rates()["convolution_bf16_gflops"] == speed
 
 
 def test_convolution_phases_are_phases_of_the_formula():

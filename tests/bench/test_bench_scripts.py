@@ -189,6 +189,15 @@ def test_multiples_are_fractions_of_the_machine(monkeypatch):
     assert training["limit_times_yardstick"] == pytest.approx(16 / 0.25 / 10)
 
 
+def test_multiples_are_asked_for_with_bf16_units_only():
+    result = roofline_result() | {"precision": "fp32"}
+    part = result["multiples"]["training"]
+    del part["asked"], part["asked_fraction_of_gemm"]
+    text = load("roofline").tables(result)["roofline-multiples"]
+    assert "asked" not in text
+    assert "| training | 10.0 | 0.94 | 35.0 | 0.73 | 3.50 | 6.40 |" in text
+
+
 def test_pages_have_a_place_for_every_table_and_a_table_for_every_place():
     places = []
     for page in load_render_pages():

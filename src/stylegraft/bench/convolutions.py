@@ -24,12 +24,13 @@ def measure_rates() -> dict[str, float]:
     """Returns the rates of `machine.measure_machine` and those of a large convolution, measured now.
 
     Convolutions come from another library than matrix products, and that one may know the processor better:
-    `convolution_fp32_gflops` and `convolution_bf16_gflops` are of 3x3 from 256 to 256 maps of 16 px for 16
-    images.
+    `convolution_fp32_gflops` and, where products in bf16 were measured, `convolution_bf16_gflops` are of 3x3
+    from 256 to 256 maps of 16 px for 16 images.
     """
     layer, n = LayerCost("large", "conv", 256, 256, kernel=3, height=16, width=16), 16
     rates = measure_machine()
-    for type in _DTYPES:
+    types = [type for type in _DTYPES if f"gemm_{type}_gflops" in rates]
+    for type in types:
         forward, _, _ = convolution_seconds(layer, n, type)
         rates[f"convolution_{type}_gflops"] = 2 * layer.macs * n / forward / 1e9
     return rates

@@ -6,7 +6,7 @@ import ctypes
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -16,6 +16,7 @@ from stylegraft.runtime.precision import Precision, compute_dtype, has_bf16_unit
 
 GEMM_SIZE = 2048
 BF16_UNITS_RATIO = 1.5
+_TRIAL_SIZE = 256
 
 
 def gemm_rate(dtype: torch.dtype, size: int = GEMM_SIZE, repeats: int = 7) -> float:
@@ -46,20 +47,26 @@ def copy_rate(size_mb: int = 256, repeats: int = 7) -> float:
 
 
 def measure_machine() -> dict[str, float]:
-    """Returns `gemm_fp32_gflops`, `gemm_bf16_gflops` and `copy_gb_per_sec`, measured now."""
-    return {
-        "gemm_fp32_gflops": gemm_rate(torch.float32),
-        "gemm_bf16_gflops": gemm_rate(torch.bfloat16),
-        "copy_gb_per_sec": copy_rate(),
-    }
+    """Returns `gemm_fp32_gflops`, `copy_gb_per_sec`, and maybe `gemm_bf16_gflops`, measured now.
+
+    The latter is there where bf16 products are not slower than fp32's. Where they are emulated, a large one
+    takes half a minute, and nobody should use them.
+    """
+    rates = {"gemm_fp32_gflops": gemm_rate(torch.float32), "copy_gb_per_sec": copy_rate()}
+    trial = [gemm_rate(dtype, _TRIAL_SIZE, repeats=3) for dtype in (torch.bfloat16, torch.float32)]
+    if has_bf16_units(torch.device("cpu")) or trial[0] >= trial[1]:
+        rates["gemm_bf16_gflops"] = gemm_rate(torch.bfloat16)
+    return rates
 
 
-def bf16_pays(rates: dict[str, float]) -> bool:
+def bf16_pays(rates: Mapping[str, float]) -> bool:
     """Returns whether bf16 matrix products are fast here: the processor says so, or `rates` show it.
 
     Args:
         rates: of `measure_machine`.
     """
+    if "gemm_bf16_gflops" not in rates:
+        return False
     measured = rates["gemm_bf16_gflops"] >= BF16_UNITS_RATIO * rates["gemm_fp32_gflops"]
     return measured or has_bf16_units(torch.device("cpu"))
 

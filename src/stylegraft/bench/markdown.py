@@ -28,6 +28,21 @@ def number(value: float | None) -> str:
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
 
 
+def side_by_side(parts: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Returns parts of several kinds of machines as parts of one page, each under the name of its kind.
+
+    Args:
+        parts: for each kind its parts by name. With one kind alone they stay as they are.
+    """
+    if len(parts) == 1:
+        return dict(*parts.values())
+    joined: dict[str, list[str]] = {}
+    for kind, texts in parts.items():
+        for name, text in texts.items():
+            joined.setdefault(name, []).append(f"**{kind}**\n\n{text}")
+    return {name: "\n\n".join(texts) for name, texts in joined.items()}
+
+
 def fill(text: str, parts: Mapping[str, str]) -> str:
     """Returns a page with its generated parts made anew.
 

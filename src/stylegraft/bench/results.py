@@ -44,30 +44,45 @@ def result_path(path: Path, result: Mapping[str, Any]) -> Path:
     return path / f"{result['date'][:10]}-{result['benchmark']}.json"
 
 
-def newest_result(folder: Path, benchmark: str) -> dict[str, Any]:
-    """Returns the newest result of a benchmark in a folder.
+def newest_results(folder: Path, benchmark: str) -> list[dict[str, Any]]:
+    """Returns the newest result of a benchmark on each kind of machine, the newest of all first.
 
     Raises:
         InputError: there is none.
     """
-    paths = sorted(folder.glob(f"????-??-??-{benchmark}.json"))
+    paths = sorted(folder.glob(f"????-??-??-{benchmark}.json"), reverse=True)
     if not paths:
         raise InputError(f"{folder}: expected a result of {benchmark}, found none. Run the benchmark first.")
-    return json.loads(paths[-1].read_text(encoding="utf-8"))
+    newest: dict[str, dict[str, Any]] = {}
+    for path in paths:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        newest.setdefault(kind_of_machine(result), result)
+    return list(newest.values())
+
+
+def kind_of_machine(result: Mapping[str, Any]) -> str:
+    """Returns what decides the number type that a result is about: a processor's bf16 units, or "no bf16 units"."""
+    flags = [flag for flag in result["machine"]["flags"] if "bf16" in flag or "amx" in flag]
+    return ", ".join(flags) or "no bf16 units"
 
 
 def machine_line(result: Mapping[str, Any]) -> str:
     """Returns one line on where and when a result was measured."""
-    machine, rates = result["machine"], result.get("rates")
-    flags = [flag for flag in machine["flags"] if "bf16" in flag or "amx" in flag]
-    parts = [
+    machine = result["machine"]
+    place = (
         f"{result['date'][:10]}, {machine['cpu']}, {machine['logical_cores']} cores, "
-        f"{', '.join(flags) or 'no bf16 units'}, torch {machine['torch']}"
-    ]
+        f"{kind_of_machine(result)}, torch {machine['torch']}"
+    )
+    rates = result.get("rates")
+    return f"{place}; {rates_text(rates)}." if rates else f"{place}."
+
+
+def rates_text(rates: Mapping[str, float]) -> str:
+    """Returns rates of `machine.measure_machine` or `convolutions.measure_rates` in words."""
+    parts = []
     for name, what in (("gemm", "matrix products"), ("convolution", "convolutions")):
-        if rates and f"{name}_fp32_gflops" in rates:
-            fp32, bf16 = rates[f"{name}_fp32_gflops"], rates[f"{name}_bf16_gflops"]
-            parts.append(f"{what} {fp32:.0f} GFLOP/s in fp32, {bf16:.0f} in bf16")
-    if rates:
-        parts.append(f"copies {rates['copy_gb_per_sec']:.0f} GB/s")
-    return "; ".join(parts) + "."
+        if f"{name}_fp32_gflops" in rates:
+            text = f"{what} {rates[f'{name}_fp32_gflops']:.0f} GFLOP/s in fp32"
+            bf16 = rates.get(f"{name}_bf16_gflops")
+            parts.append(text if bf16 is None else f"{text}, {bf16:.0f} in bf16")
+    return "; ".join([*parts, f"copies {rates['copy_gb_per_sec']:.0f} GB/s"])

@@ -158,7 +158,13 @@ def sample_phases(generator: GeneratorConfig, batch: int, type: NumberType) -> l
 
 
 def product_rate(rates: Rates, type: NumberType) -> float:
-    """Returns the GFLOP/s that products of a number type reach here at best."""
+    """Returns the GFLOP/s that products of a number type reach here at best.
+
+    Raises:
+        InputError: they were not measured, because this processor has no units for them.
+    """
+    if f"gemm_{type}_gflops" not in rates:
+        raise InputError(f"roofline: expected a processor with {type} units, got one without. Take fp32.")
     return max(rates[f"gemm_{type}_gflops"], rates.get(f"convolution_{type}_gflops", 0.0))
 
 
