@@ -80,6 +80,33 @@ def test_evaluate_writes_page_and_json(
     assert "Do they show the whole variety?" in page
 
 
+def test_evaluate_says_of_each_class_whether_it_is_as_asked(
+    run_cli: Run, class_run: Path, tmp_path: Path
+) -> None:
+    pictures = np.random.RandomState(0).randint(0, 128, size=[40, 16, 16, 3], dtype=np.uint8)
+    pictures[30:] += 100
+    path = write_image_set(
+        tmp_path / "two.zip",
+        pictures,
+        labels=[int(row >= 30) for row in range(40)],
+        class_names=["boots", "bags"],
+    )
+    words = ["--num", 20, "--holdout", 0, "--out", tmp_path / "new", "--by-class"]
+    done = run_cli("evaluate", class_run, path, *words)
+    assert done.code == 0, done.err
+    for part in ("else taken for", "Are the classes as asked?", "fewer than 50 training images"):
+        assert part in done.out
+    written = json.loads((tmp_path / "new" / "evaluation.json").read_text(encoding="utf-8"))["by_class"]
+    assert [(row["class"], row["num_train"], row["num_fake"]) for row in written["rows"]] == [
+        ("boots", 30, 10),
+        ("bags", 10, 10),
+    ]
+    assert "Class by class" in (tmp_path / "new" / "evaluation.html").read_text(encoding="utf-8")
+    without = run_cli("evaluate", class_run, path, "--num", 8, "--holdout", 0)
+    assert "the classes have 10 to 30 images: --by-class" in without.out
+    _refused(run_cli("evaluate", class_run, path, "--by-class", "--labels", "none"), "--by-class", "classes")
+
+
 @pytest.mark.slow
 def test_evaluate_usefulness_of_a_model_with_classes(run_cli: Run, class_run: Path, tmp_path: Path) -> None:
     random = np.random.RandomState(0)

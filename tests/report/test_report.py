@@ -8,6 +8,7 @@ import pytest
 
 from stylegraft.report import evaluation_page, findings, numbers
 from stylegraft.report.charts import Line, line_chart
+from stylegraft.report.class_table import HEADER, class_table
 from stylegraft.report.numbers import percent, plain
 
 
@@ -107,6 +108,60 @@ def test_findings_follow_the_numbers(result):
     copying = findings(result)[2]
     assert (copying.tone, copying.verdict) == ("poor", "copier")
     assert "at most 1 % of evaluations" in copying.answer
+
+
+def by_class(**agreement):
+    def of(index, name, value):
+        return {
+            "class": name,
+            "num_train": 100 - 90 * index,
+            "share": 0.9 - 0.8 * index,
+            "num_fake": 50,
+            "agreement": {"value": value, "low": value - 0.05, "high": value, "level": 0.95},
+            "taken_for": {"bags": 1 - value} if value < 1 else {},
+            "num_heldout": 4 * index,
+            "heldout_right": 3 * index,
+            "kd": {"value": 0.5, "low": 0.4, "high": 0.6} if index == 0 else None,
+            "precision": row("precision", 0.8, 0.1, 0.9) if index == 0 else None,
+            "coverage": row("coverage", 0.7, 0.1, 0.95) if index == 0 else None,
+            "seeds": [50 * index],
+        }
+
+    rows = [of(index, *item) for index, item in enumerate(agreement.items())]
+    notes, settings = ["few images of boots."], {"num_each": 50, "psi": 1.0}
+    return {"rows": rows, "sentence": "It takes <most> rightly.", "notes": notes, "settings": settings}
+
+
+def test_findings_of_classes_look_at_the_worst(result):
+    for boots, tone in ((0.9, "good"), (0.7, "fair"), (0.3, "poor")):
+        finding = findings(result | {"by_class": by_class(bags=1.0, boots=boots)})[4]
+        assert (finding.question, finding.tone) == ("Are the classes as asked?", tone)
+    assert "--balance-classes" in finding.advice  # it is the rare one that fails
+    common = findings(result | {"by_class": by_class(bags=0.3, boots=1.0)})[4]
+    assert "--balance-classes" not in common.advice
+
+
+def test_class_table_writes_counts_and_what_is_missing():
+    first, second = class_table(by_class(bags=1.0, boots=0.6))
+    assert len(first) == len(second) == len(HEADER)
+    assert first[:5] == ["bags", "100 (90 %)", "100 % (95 % to 100 %)", "", "none"]
+    assert first[5:] == ["0.5 (0.4 to 0.6)", "80 % (90 %)", "70 % (95 %)"]
+    assert second[2:] == ["60 % (55 % to 60 %)", "bags 40 %", "3 of 4", "too few", "too few", "too few"]
+
+
+def test_page_shows_classes_with_their_pictures(result):
+    image = np.zeros([2, 8, 8, 3], np.uint8)
+    page = evaluation_page(
+        result | {"by_class": by_class(bags=1.0, boots=0.6)},
+        {},
+        title="run",
+        subtitle="",
+        class_pictures={"bags": (image, image), "boots": (image[:1], image)},
+    )
+    assert page.count("<img") == 7
+    assert "It takes &lt;most&gt; rightly." in page
+    assert "Few images of boots." in page
+    assert "<td>3 of 4</td>" in page
 
 
 def test_repetition_is_missing_variety(result):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stylegraft.data import ImageSet, Split
     from stylegraft.model import Model
 
+_UNEVEN = 3
 _JSON_NAME, _PAGE_NAME = "evaluation.json", "evaluation.html"
 
 
@@ -33,6 +34,7 @@ def evaluate(
     utility: bool = False,
     utility_setting: Literal["quick", "full"] = "quick",
     utility_sizes: tuple[int, ...] = (),
+    by_class: bool = False,
     over_time: bool = False,
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     precision: Precision = "auto",
@@ -57,6 +59,8 @@ def evaluate(
         utility: also train classifiers with and without generated images; needs classes
         utility_setting: quick trains them on features, full from scratch on pixels
         utility_sizes: numbers of real images a class to try; unless given all there are
+        by_class: also say of each class whether its generated images are what was asked for; of all classes
+            equally many are looked at, --num or 1,000 in all
         over_time: also evaluate every checkpoint that the run has kept
         out: folder for evaluation.html and evaluation.json
         precision: number type of the convolutions of generator and features, but for published settings,
@@ -113,6 +117,21 @@ def evaluate(
                 progress=on_progress,
                 **({} if num is None else {"num_extra": num}),
             )
+    if by_class:
+        from stylegraft.evaluation.by_class import measure_by_class
+
+        with progress("looking at classes", shown=not json) as on_progress:
+            result["by_class"] = measure_by_class(
+                model,
+                images,
+                split,
+                psi=psi,
+                seed=first_seed,
+                mirror=config.mirror,
+                network=network,
+                progress=on_progress,
+                **({} if num is None else {"num_each": -(-num // max(images.c_dim, 1))}),
+            )
     if over_time:
         with progress("evaluating checkpoints", shown=not json) as on_progress:
             result["over_time"] = _over_time(
@@ -145,6 +164,7 @@ def evaluate(
                 progress=on_progress,
             )
         measured["notes"] = _provenance_notes(model, images) + measured["notes"]
+        measured["notes"] += [] if by_class else _class_notes(model, images)
         result |= measured
     if out is not None:
         _write(out, result, model, images, split)
@@ -175,11 +195,13 @@ def _write(out: Path, result: dict[str, Any], model: Model, images: ImageSet, sp
     """Writes the result as JSON and as a page."""
     import json
 
-    from stylegraft.evaluation.report_data import pictures_of
+    from stylegraft.evaluation.report_data import class_pictures, pictures_of
     from stylegraft.files import write_text
     from stylegraft.report import evaluation_page
 
     pictures = pictures_of(result, model, images, split.train_indices) if "metrics" in result else {}
+    by_class = result.get("by_class")
+    of_classes = class_pictures(by_class, model, images, split.train_indices) if by_class else None
     kimg = "" if result["kimg"] is None else f" at {result['kimg']:,.1f} kimg"
     page = evaluation_page(
         result,
@@ -187,6 +209,7 @@ def _write(out: Path, result: dict[str, Any], model: Model, images: ImageSet, sp
         title=f"{Path(result['source']).resolve().name}{kimg}",
         subtitle=f"against {images.path.name}: {len(split.train_indices):,} training images, "
         f"{len(split.holdout_indices):,} held out, {images.height} x {images.width} px",
+        class_pictures=of_classes,
     )
     write_text(out / _JSON_NAME, json.dumps(result, indent=2) + "\n")
     write_text(out / _PAGE_NAME, page)
@@ -205,6 +228,21 @@ def _provenance_notes(model: Model, images: ImageSet) -> list[str]:
     return [
         "these are not the images of the run, or they were read in another way: if training saw some of the "
         "held-out ones, distances look better than they are and copies pass unnoticed."
+    ]
+
+
+def _class_notes(model: Model, images: ImageSet) -> list[str]:
+    """Says where numbers of all images together hide what becomes of rare classes."""
+    if images.class_indices is None or not model.info["c_dim"]:
+        return []
+    import numpy as np
+
+    counts = np.unique(images.class_indices, return_counts=True)[1]
+    if counts.max() < _UNEVEN * counts.min():
+        return []
+    return [
+        f"the classes have {counts.min():,} to {counts.max():,} images: --by-class says whether generated "
+        "images of the rare ones are what was asked for."
     ]
 
 

@@ -16,6 +16,7 @@ def print_result(result: Mapping[str, Any]) -> None:
     from rich.console import Console
 
     from stylegraft.report import findings, numbers
+    from stylegraft.report.class_table import HEADER, class_table
 
     # In a pipe or file rich would assume 80 columns and fold the table.
     console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS, highlight=False)
@@ -25,6 +26,9 @@ def print_result(result: Mapping[str, Any]) -> None:
         cells = [[row.name, row.value, row.interval, row.real, row.better, row.counts] for row in rows]
         header = ["", "value", "95 % interval", "real images", "better", "measured with"]
         _print_table(console, header, cells, right={1, 2, 3})
+    if by_class := result.get("by_class"):
+        print()
+        _print_table(console, list(HEADER), class_table(by_class), right=set())
     if utility := result.get("utility"):
         print()
         _print_table(console, utility["table"]["header"], utility["table"]["rows"], right=set())
@@ -34,13 +38,14 @@ def print_result(result: Mapping[str, Any]) -> None:
         for text in (finding.answer, finding.advice):
             _print_text(text)
     if "metrics" not in result:
-        for part in ("utility", "over_time"):
+        for part in ("by_class", "utility", "over_time"):
             for sentence in _sentences(result.get(part)):
                 print()
                 _print_text(sentence)
-    if result["notes"]:
+    notes = [*result["notes"], *(result.get("by_class") or {"notes": []})["notes"]]
+    if notes:
         print()
-    for note in result["notes"]:
+    for note in notes:
         _print_text(f"note: {note}", indent="")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from stylegraft.data.split import group_keys
 from stylegraft.errors import DataError, InputError
+from stylegraft.evaluation.classes import ClassifiedImages, ConditionalModel, classes_of, one_hot
 from stylegraft.evaluation.passes import RealFeatures, check_same_shape
 from stylegraft.evaluation.pixel_neighbours import resized
 from stylegraft.evaluation.small_classifier import SmallClassifier, classical_augmentation
@@ -43,45 +44,6 @@ _ARM_NAMES = {
     "real_synthetic": "real + synthetic",
     "synthetic": "synthetic only",
 }
-
-
-class ConditionalModel(Protocol):
-    """What is needed of `stylegraft.Model`."""
-
-    @property
-    def info(self) -> dict[str, Any]:
-        """Has "c_dim", the number of classes."""
-        ...
-
-    @property
-    def class_names(self) -> list[str] | None:
-        """One a class, numbers where the source has no names."""
-        ...
-
-    def sample(
-        self, seeds: Sequence[int], psi: float = ..., *, labels: np.ndarray | None = ...
-    ) -> np.ndarray:
-        """Returns uint8 [n, H, W, C]; labels are one-hot, float32 [n, c_dim]."""
-        ...
-
-
-class ClassifiedImages(RealImages, Protocol):
-    """What is needed of an image set."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """File names, from which sources are told."""
-        ...
-
-    @property
-    def class_names(self) -> Sequence[str] | None:
-        """One a class; None without classes."""
-        ...
-
-    @property
-    def class_indices(self) -> np.ndarray | None:
-        """int64 [N], or None."""
-        ...
 
 
 class TrainedOn(Protocol):
@@ -146,7 +108,7 @@ def run_utility(
         DataError: the images have no classes, none are held out, or a class lacks images on one side.
     """
     start = time.perf_counter()
-    class_names, classes = _classes_of(model, image_set)
+    class_names, classes = classes_of(model, image_set, "--utility")
     train, test = choose(split.train_indices, max_real), choose(split.holdout_indices, max_real)
     if not len(test):
         raise DataError(
@@ -159,7 +121,7 @@ def run_utility(
                 f"--utility-sizes {size}: expected 1 to {fewest}, the training images of the smallest class. "
                 "Ask for fewer."
             )
-    one_fake = model.sample([seed], psi, labels=_one_hot(classes[train[:1]], len(class_names)))
+    one_fake = model.sample([seed], psi, labels=one_hot(classes[train[:1]], len(class_names)))
     check_same_shape(one_fake, image_set.pixels(train[:1]))
     copies = max(1, round(num_extra / len(train)))
     num_synthetic = copies * len(train)
@@ -169,7 +131,7 @@ def run_utility(
         first = seed + number * num_synthetic
         for begin in range(0, num_synthetic, BATCH):
             places = np.arange(begin, min(begin + BATCH, num_synthetic))
-            labels = _one_hot(classes[train[places % len(train)]], len(class_names))
+            labels = one_hot(classes[train[places % len(train)]], len(class_names))
             yield model.sample((first + places).tolist(), psi, labels=labels)
 
     def augmented(number: int) -> Iterator[np.ndarray]:
@@ -305,33 +267,6 @@ class _Steps:
         self._done += count
         if self._progress:
             self._progress(self._done, self._total)
-
-
-def _classes_of(model: ConditionalModel, image_set: ClassifiedImages) -> tuple[list[str], np.ndarray]:
-    """Returns names of the classes and the class of each image."""
-    names, classes = image_set.class_names, image_set.class_indices
-    if names is None or classes is None:
-        raise DataError(
-            "--utility: expected images with classes, got none. Sort them into one folder a class, or give a "
-            "dataset.json with class numbers."
-        )
-    if model.info["c_dim"] != len(names):
-        made = f"{model.info['c_dim']} classes" if model.info["c_dim"] else "a generator without classes"
-        raise InputError(
-            f"--utility: expected a generator of the images' {len(names)} classes, got {made}. "
-            "Train one on these labels."
-        )
-    known = model.class_names or []
-    if list(known) != list(names) and not all(name.isdigit() for name in known):
-        raise InputError(
-            f"--utility: expected the generator's classes {', '.join(known[:5])}..., got images of "
-            f"{', '.join(names[:5])}... Give images with the same classes in the same order."
-        )
-    return list(names), classes
-
-
-def _one_hot(classes: np.ndarray, num_classes: int) -> np.ndarray:
-    return np.eye(num_classes, dtype=np.float32)[classes]
 
 
 def _by_copy(copies: np.ndarray, view: _View, advance: Callable[[int], None]) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from stylegraft.report.charts import Chart, Frame, Line, line_chart
+from stylegraft.report.class_table import HEADER, class_table
 from stylegraft.report.embedding import Picture, small_picture
 from stylegraft.report.findings import findings
 from stylegraft.report.numbers import numbers, percent
@@ -23,7 +24,12 @@ _MARKS = {"held-out": "overfits from here", "copying": "copies from here", "unst
 
 
 def evaluation_page(
-    result: Mapping[str, Any], pictures: Mapping[str, np.ndarray], *, title: str, subtitle: str
+    result: Mapping[str, Any],
+    pictures: Mapping[str, np.ndarray],
+    *,
+    title: str,
+    subtitle: str,
+    class_pictures: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
 ) -> str:
     """Returns the page of a result.
 
@@ -32,6 +38,7 @@ def evaluation_page(
         pictures: uint8 [n, H, W, C] each, see `evaluation.report_data.pictures_of`; may be empty.
         title: what was evaluated.
         subtitle: against what.
+        class_pictures: training and generated ones by class, see `evaluation.report_data.class_pictures`.
     """
     shown = result.get("samples") or {}
     sheets = {
@@ -51,10 +58,30 @@ def evaluation_page(
         charts=_charts(result.get("over_time")),
         over_time=result.get("over_time"),
         utility=result.get("utility"),
+        by_class=_by_class(result.get("by_class"), class_pictures or {}),
         notes=result.get("notes", []),
         facts=_facts(result),
         json_text=json.dumps({key: value for key, value in result.items() if key != "samples"}, indent=2),
     )
+
+
+def _by_class(
+    by_class: Mapping[str, Any] | None, pictures: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> dict[str, Any] | None:
+    if by_class is None:
+        return None
+    sheets = {
+        name: [[small_picture(image, "") for image in side] for side in sides]
+        for name, sides in pictures.items()
+    }
+    return {
+        "sentence": by_class["sentence"],
+        "header": HEADER,
+        "rows": class_table(by_class),
+        "sheets": sheets,
+        "notes": by_class["notes"],
+        "num_each": by_class["settings"]["num_each"],
+    }
 
 
 def _sheet(pictures: Mapping[str, np.ndarray], name: str, captions: Sequence[str]) -> list[Picture]:

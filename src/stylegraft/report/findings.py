@@ -43,6 +43,8 @@ def findings(result: Mapping[str, Any]) -> list[Finding]:
     if "metrics" not in result:
         return []
     found = [_quality(result), _diversity(result), _copying(result), _usefulness(result)]
+    if result.get("by_class"):
+        found.append(_classes(result["by_class"]))
     if result.get("over_time"):
         found.append(_over_time(result["over_time"]))
     return found
@@ -154,6 +156,21 @@ def _usefulness(result: Mapping[str, Any]) -> Finding:
         advice = "Add them to the real images in training, and test on real images only."
         return Finding(question, "good", "yes", answer, advice)
     return Finding(question, "fair", "no clear effect", answer, "Classical augmentation is the cheaper way.")
+
+
+def _classes(by_class: Mapping[str, Any]) -> Finding:
+    question = "Are the classes as asked?"
+    rows, answer = by_class["rows"], by_class["sentence"]
+    lowest = min(row["agreement"]["value"] for row in rows)
+    if lowest >= _GOOD_SHARE:
+        return Finding(question, "good", "yes", answer, "Look along the rows of each class all the same.")
+    rare = [row for row in rows if row["agreement"]["value"] < _GOOD_SHARE]
+    advice = "Train longer: classes come apart late."
+    if max(row["share"] for row in rare) < 1 / len(rows):
+        advice = "It is the rarer ones that fail: train with --balance-classes, or give more images of them."
+    if lowest < _POOR_SHARE:
+        return Finding(question, "poor", "not all of them", answer, advice)
+    return Finding(question, "fair", "mostly", answer, advice)
 
 
 def _over_time(over_time: Mapping[str, Any]) -> Finding:

@@ -1,0 +1,52 @@
+"""The table of an evaluation class by class, as text for a terminal or a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stylegraft.report.numbers import percent, plain
+
+HEADER = (
+    "class",
+    "training images",
+    "as asked",
+    "else taken for",
+    "held-out named rightly",
+    "KD",
+    "precision (real)",
+    "coverage (real)",
+)
+
+
+def class_table(by_class: Mapping[str, Any]) -> list[list[str]]:
+    """Returns a row of texts a class, in the order of `HEADER`.
+
+    Args:
+        by_class: of `stylegraft evaluate --by-class`.
+    """
+    return [
+        [
+            row["class"],
+            f"{row['num_train']:,} ({percent(row['share'])})",
+            f"{percent(row['agreement']['value'])} "
+            f"({percent(row['agreement']['low'])} to {percent(row['agreement']['high'])})",
+            ", ".join(f"{name} {percent(share)}" for name, share in row["taken_for"].items()),
+            f"{row['heldout_right']:,} of {row['num_heldout']:,}" if row["num_heldout"] else "none",
+            _distance(row["kd"]),
+            _share(row["precision"]),
+            _share(row["coverage"]),
+        ]
+        for row in by_class["rows"]
+    ]
+
+
+def _distance(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "too few"
+    reach = "" if row["low"] is None else f" ({plain(row['low'])} to {plain(row['high'])})"
+    return f"{plain(row['value'])}{reach}"
+
+
+def _share(row: Mapping[str, Any] | None) -> str:
+    return "too few" if row is None else f"{percent(row['value'])} ({percent(row['real_level']['value'])})"
