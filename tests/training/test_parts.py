@@ -122,6 +122,7 @@ def test_what_can_be_frozen_is(check, make_config):
         ({"D": False, "freeze_d": 1}, "--freeze-d 1: the source of --from has no discriminator"),
         ({"freeze_d": 1, "changes": LARGER}, "have 16x16 px and the set's 32x32. .* --size 16x16 --fit crop"),
         ({"freeze_d": 1, "changes": WIDER}, "--freeze-d 1: some of D's feature maps"),
+        ({"freeze_d": 9}, "--freeze-d 9: expected at most 8, so many convolutions"),
         ({"freeze_synthesis": 4}, "--freeze-synthesis 4: expected at most 3 blocks"),
         ({"freeze_synthesis": 4, "changes": LARGER}, "--freeze-synthesis 4: expected at most 3 blocks"),
         ({"freeze_synthesis": 3, "freeze_mapping": True}, "expected at most 2 blocks"),

@@ -113,7 +113,7 @@ def _report(error: Exception, code: int, debug: bool) -> int:
     if debug:
         raise error
     for name, reason in getattr(error, "problems", [])[_PROBLEMS_IN_MESSAGE:]:
-        print(f"  {name}: {reason}", file=sys.stderr)
+        print(f"  {reason}" if reason.startswith(f"{name}:") else f"  {name}: {reason}", file=sys.stderr)
     print(f"stylegraft: error: {' '.join(str(error).split())}", file=sys.stderr)
     return code
 

@@ -146,6 +146,8 @@ class Loop:
     def _done_share(self) -> float:
         """The finished share of the budget; with two budgets, of the one that ends first."""
         config, state = self.state.config, self.state
+        if state.step == 0:  # minutes that the first distance has spent still buy a step
+            return 0.0
         shares = [0.0]
         if config.total_kimg is not None:
             shares.append(state.num_images / (config.total_kimg * 1000))

@@ -1,11 +1,15 @@
-"""Whether what is to be frozen is there, and worth keeping. No torch."""
+"""Whether what is to be frozen is there, and worth keeping."""
 
 from __future__ import annotations
+
+import torch
 
 from stylegraft.checkpoints.opening import OpenedCheckpoint
 from stylegraft.errors import InputError
 from stylegraft.networks.families import GeneratorConfig
+from stylegraft.networks.making import make_discriminator
 from stylegraft.training.config import TrainOptions
+from stylegraft.training.fading import layers_from_image
 
 
 def check_freezing(
@@ -52,6 +56,13 @@ def _check_discriminator(count: int, source: OpenedCheckpoint, generator: Genera
         )
     if old.channels[-1] < generator.channels[-1]:
         raise InputError(f"--freeze-d {count}: some of D's feature maps at the image are new. Leave it out.")
+    with torch.device("meta"):  # an outline, to count in
+        most = len(layers_from_image(make_discriminator(old)))
+    if count > most:
+        raise InputError(
+            f"--freeze-d {count}: expected at most {most}, so many convolutions has D of the source. "
+            f"Use --freeze-d {most} or, as is usual, 2 to 5."
+        )
 
 
 def _check_synthesis(options: TrainOptions, old: GeneratorConfig, new: GeneratorConfig) -> None:
