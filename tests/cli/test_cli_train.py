@@ -265,3 +265,24 @@ def test_distance_is_measured_in_the_precision_of_the_processor(images: Path) ->
     distance = measured.evaluator(lambda start, count: photos.pixels(np.arange(start, start + count)), 4)
     fast = compute_dtype("auto", torch.device("cpu")) == torch.bfloat16
     assert distance.to_dict()["precision"] == ("bf16" if fast else "fp32")
+
+
+def test_copies_are_watched_for_without_drawing_fakes_again(tmp_path: Path) -> None:
+    from stylegraft.cli.train import make_evaluator
+    from stylegraft.data import DataConfig, open_image_set, write_image_set
+
+    pictures = np.random.RandomState(0).randint(0, 256, [66, 8, 8, 3], np.uint8)
+    photos = open_image_set(write_image_set(tmp_path / "photos.zip", pictures), DataConfig(holdout=0.35))
+    measured = make_evaluator(photos, photos.split())
+    asked = []
+
+    def sample(start: int, count: int) -> np.ndarray:
+        asked.append((start, count))
+        return pictures[start : start + count]
+
+    measured.evaluator(sample, 12)
+    assert measured.copy_watch is not None
+    look = measured.copy_watch(sample, 12)
+    assert look is not None
+    assert 0 <= look.share <= 1
+    assert asked == [(0, 12)]

@@ -25,7 +25,7 @@ def draw(random, num):
 
 @pytest.fixture
 def make_watch(cache):
-    def make(seed=0, num_train=60, num_holdout=40, variants=1, mirror=False):
+    def make(seed=0, num_train=60, num_holdout=40, variants=1, **options):
         random = np.random.RandomState(seed)
         array = draw(random, num_train + num_holdout)
         images = SimpleNamespace(
@@ -34,7 +34,7 @@ def make_watch(cache):
             names=[f"rock{index // variants:03}_q{index % variants}.png" for index in range(len(array))],
         )
         train, holdout = np.arange(num_train), np.arange(num_train, len(array))
-        return CopyWatch(images, train, holdout, Straight(), cache=cache, mirror=mirror), array[train], random
+        return CopyWatch(images, train, holdout, Straight(), cache=cache, **options), array[train], random
 
     return make
 
@@ -88,6 +88,23 @@ def test_at_most_200_fakes_are_asked_for(make_watch):
 
     watch(sample, 5000)
     assert sum(count for _, count in asked) == 200
+
+
+def test_features_that_are_known_are_not_taken_again(make_watch):
+    fakes = draw(np.random.RandomState(1), 100)
+    asked = []
+
+    def features_of(sample, num):
+        asked.append(num)
+        return Straight()(sample(0, num)).numpy()
+
+    def sample(start, count):
+        return fakes[start : start + count]
+
+    plain, _, _ = make_watch()
+    watch, _, _ = make_watch(features_of=features_of)
+    assert watch(sample, 100) == plain(sample, 100)
+    assert asked == [100]
 
 
 def test_few_sources_say_nothing(make_watch):

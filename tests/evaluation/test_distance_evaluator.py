@@ -62,6 +62,19 @@ def test_fakes_are_asked_for_once_each_in_order(images, split, network, cache, d
     assert asked == list(range(70))
 
 
+def test_features_of_a_measured_sampler_are_kept(images, split, network, cache, draw):
+    evaluator, fakes = make(images, split, network, cache), draw(1, 70)
+    sample, other = slices(fakes), slices(fakes[::-1])
+    evaluator(sample, 70)
+    seen = network.num_images
+    assert np.array_equal(evaluator.features_of(sample, 40), network(fakes[:40]).numpy())
+    assert network.num_images == seen + 40, "the line above looked, the evaluator did not"
+    # Of another sampler, or of more than were measured, nothing is known.
+    assert np.array_equal(evaluator.features_of(other, 40), network(fakes[:29:-1]).numpy())
+    assert len(evaluator.features_of(sample, 70)) == 70
+    assert network.num_images == seen + 40 + 40 + 40
+
+
 def test_real_images_are_measured_once_even_across_processes(images, split, network, cache, draw):
     first = make(images, split, network, cache)(slices(draw(1, 50)), 50)
     images.asked.clear()

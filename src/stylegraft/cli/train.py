@@ -143,7 +143,7 @@ def make_evaluator(images: ImageSet, split: Split) -> MeasuredEvaluator:
     mirror = images.config.mirror
     sides = split.train_indices, split.holdout_indices
     evaluator = DistanceEvaluator(images, *sides, mirror=mirror, network=network, max_real=1000)
-    watch = CopyWatch(images, *sides, network, mirror=mirror)
+    watch = CopyWatch(images, *sides, network, mirror=mirror, features_of=evaluator.features_of)
     return MeasuredEvaluator(evaluator, evaluator.seconds_per_image(), watch)
 
 

@@ -7,7 +7,7 @@ band of what chance explains in one look of a thousand at most.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ import scipy.stats
 from stylegraft.data.split import group_keys
 from stylegraft.evaluation.memorisation import MIN_HOLDOUT, compare_closeness, neighbours_by_features
 from stylegraft.evaluation.passes import RealFeatures
-from stylegraft.evaluation.statistics import BATCH, RealImages, SampleFakes, choose
+from stylegraft.evaluation.statistics import RealImages, SampleFakes, choose, features_of_samples
 from stylegraft.evaluation.stats_cache import StatsCache
 from stylegraft.features.registry import FeatureNetwork
 
@@ -81,6 +81,8 @@ class CopyWatch:
         mirror: training mirrors images, so their mirror images can be copied too.
         cache: for features of real images; None: in the user's cache folder.
         max_real: a larger side is thinned out to this by a fixed draw.
+        features_of: gives features of the first fakes, for who has seen them already, as
+            `DistanceEvaluator` has; None: the network looks at them.
     """
 
     def __init__(
@@ -93,7 +95,9 @@ class CopyWatch:
         mirror: bool = False,
         cache: StatsCache | None = None,
         max_real: int = 1000,
+        features_of: Callable[[SampleFakes, int], np.ndarray] | None = None,
     ) -> None:
+        self._features_of = features_of
         self._real = RealFeatures(images, network, cache or StatsCache())
         self._network, self._mirror = network, mirror
         self._train = choose(train_indices, max_real)
@@ -118,9 +122,9 @@ class CopyWatch:
         if not self.is_calibrated:
             return None
         num = min(num_fakes, _MAX_FAKES)
-        starts = range(0, num, BATCH)
-        parts = [self._network(sample_fakes(start, min(BATCH, num - start))).numpy() for start in starts]
-        return self.judge(np.concatenate(parts))
+        if self._features_of is not None:
+            return self.judge(self._features_of(sample_fakes, num))
+        return self.judge(np.concatenate(list(features_of_samples(sample_fakes, num, self._network))))
 
     def judge(self, fakes: np.ndarray) -> CopierShare | None:
         """Returns a look at fakes by their features [n, dim], or None where nothing can be said."""

@@ -17,12 +17,15 @@ from stylegraft.evaluation.statistics import (
     RealStatistics,
     SampleFakes,
     choose,
-    measure_samples,
+    features_of_samples,
 )
 from stylegraft.evaluation.stats_cache import StatsCache
 from stylegraft.features.registry import FeatureNetwork, feature_network
+from stylegraft.metrics.feature_stats import FeatureStats
 from stylegraft.metrics.frechet import stats_distance
 from stylegraft.metrics.settings import FD_EFFLITE0
+
+_NUM_KEPT = 200
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ class DistanceEvaluator:
         self._mirror = mirror
         self._network = network or feature_network(FD_EFFLITE0.feature_network)
         self._real = RealStatistics(images, self._network, cache or StatsCache())
+        self._last: tuple[SampleFakes, np.ndarray] | None = None
 
     def __call__(self, sample_fakes: SampleFakes, num_fakes: int) -> DistanceResult:
         """Returns the distance of `num_fakes` fakes to the real images.
@@ -118,7 +122,12 @@ class DistanceEvaluator:
         if len(self._holdout):
             floor = measure_floor(self._real, self._train, self._holdout, num_fakes, mirror=self._mirror)
         start = time.perf_counter()
-        fakes = measure_samples(sample_fakes, num_fakes, self._network)
+        fakes, kept = FeatureStats(self._network.dim), []
+        for features in features_of_samples(sample_fakes, num_fakes, self._network):
+            fakes.update(features)
+            if sum(map(len, kept)) < _NUM_KEPT:
+                kept.append(features)
+        self._last = sample_fakes, np.concatenate(kept)
         sampled = time.perf_counter()
         value = stats_distance(fakes, reference, FD_EFFLITE0.ddof)
         return DistanceResult(
@@ -132,6 +141,19 @@ class DistanceEvaluator:
             seconds=time.perf_counter() - start,
             seconds_per_fake=(sampled - start) / num_fakes,
         )
+
+    def features_of(self, sample_fakes: SampleFakes, num: int) -> np.ndarray:
+        """Returns the features of the first fakes, [num, dim].
+
+        Those of the distance just measured, if that was of this very sampler: a second look is then free.
+
+        Args:
+            sample_fakes: as for a distance.
+            num: how many; up to 200 are kept.
+        """
+        if self._last is not None and self._last[0] is sample_fakes and num <= len(self._last[1]):
+            return self._last[1][:num]
+        return np.concatenate(list(features_of_samples(sample_fakes, num, self._network)))
 
     def seconds_per_image(self) -> float:
         """Returns the measured time to take the features of one image, for planning how often to measure."""

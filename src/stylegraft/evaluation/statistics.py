@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal, Protocol
 
 import numpy as np
@@ -95,12 +95,17 @@ def measure_samples(
 ) -> FeatureStats:
     """Returns the statistics of `num` images, asked for in batches from the first to the last."""
     stats = FeatureStats(network.dim)
-    for start in range(0, num, BATCH):
-        count = min(BATCH, num - start)
-        stats.update(network(sample(start, count)).numpy())
+    for features in features_of_samples(sample, num, network):
+        stats.update(features)
         if advance:
-            advance(count)
+            advance(len(features))
     return stats
+
+
+def features_of_samples(sample: SampleFakes, num: int, network: FeatureNetwork) -> Iterator[np.ndarray]:
+    """Yields the features of `num` images batch by batch, [n, dim], from the first to the last."""
+    for start in range(0, num, BATCH):
+        yield network(sample(start, min(BATCH, num - start))).numpy()
 
 
 def num_passes(indices: np.ndarray, orientation: Orientation) -> int:
