@@ -1,13 +1,10 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
+from references import PAIRS, expected, frechet, pair
 
 from stylegraft.errors import InputError, RunError
 from stylegraft.metrics import FD_EFFLITE0, FeatureStats, frechet_distance, stats_distance
 
-REFERENCE = Path(__file__).parents[1] / "reference" / "metrics_frechet.npz"
-PAIRS = ["a_same_1000x64", "b_shift_1000x64", "d_lowrank_100x128", "e_unequal_900x32", "f_shift_1000x8"]
 # NVIDIA's code divides covariances by N; torch-fidelity divides by N - 1.
 DDOF = {"nv_fid": 0, "tfid_fid": 1}
 
@@ -21,18 +18,24 @@ def moments(x, ddof=1):
     return x.mean(axis=0), np.cov(x, rowvar=False, ddof=ddof)
 
 
-@pytest.mark.parametrize("original", ["nv_fid", "tfid_fid"])
-@pytest.mark.parametrize("pair", PAIRS)
-def test_distance_against_originals(pair, original):
-    with np.load(REFERENCE) as arrays:
-        real, fake, expected = arrays[f"{pair}/real"], arrays[f"{pair}/gen"], arrays[f"{pair}/{original}"]
-    ddof = DDOF[original]
+@pytest.mark.parametrize("original", DDOF)
+@pytest.mark.parametrize("name", PAIRS)
+def test_distance_against_originals(name, original):
+    (real, fake), ddof, wanted = pair(name), DDOF[original], frechet(name, original)
     stats = FeatureStats.from_features(real), FeatureStats.from_features(fake)
     # Double precision agrees to 1e-13, but the originals lose digits: in the matrix square root of the pair
     # of low rank (1e-8), and torch-fidelity in means that it takes in float32 (up to 2.5e-7).
-    assert stats_distance(*stats, ddof=ddof) == pytest.approx(expected, rel=1e-6)
+    assert stats_distance(*stats, ddof=ddof) == pytest.approx(wanted, rel=1e-6)
     real, fake = real.astype(np.float64), fake.astype(np.float64)
-    assert frechet_distance(*moments(real, ddof), *moments(fake, ddof)) == pytest.approx(expected, rel=1e-6)
+    assert frechet_distance(*moments(real, ddof), *moments(fake, ddof)) == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_moments_of_real_features_against_nvidia(name):
+    stats = FeatureStats.from_features(pair(name)[0])
+    # Double precision on both sides, but sums of many terms that cancel.
+    assert stats.mean.sum() == pytest.approx(expected()[name]["mean_sum"], rel=1e-9)
+    assert np.trace(stats.covariance(ddof=0)) == pytest.approx(expected()[name]["cov_trace"], rel=1e-12)
 
 
 def test_distance_of_diagonal_gaussians_has_a_closed_form():
