@@ -12,8 +12,8 @@ ROWS = {"fd_heldout", "kd_heldout", "fd_train", "kd_train", "precision", "recall
 
 
 class TinyModel:
-    def __init__(self, array):
-        self.array = array
+    def __init__(self, array, c_dim=0):
+        self.array, self.info = array, {"c_dim": c_dim}
         self.calls = []
 
     def sample(self, seeds, psi=0.7, cutoff=None, labels=None):
@@ -149,6 +149,21 @@ def test_labels_follow_the_real_ones_and_their_images(model, images, measure):
     model.calls.clear()
     assert measure(model)["settings"]["labels"] == "none"
     assert all(labels is None for _, _, labels in model.calls)
+
+
+def test_other_classes_than_the_models_are_refused_and_fewer_are_not_asked_for(images, draw, measure):
+    images.labels = np.eye(2, dtype=np.float32)[np.arange(120) % 2]
+    with pytest.raises(InputError, match="expected the 3 classes of the generator, got 2"):
+        measure(TinyModel(draw(2, 60), c_dim=3), num=40)
+    assert measure(TinyModel(draw(2, 60), c_dim=2), num=40)["metrics"]
+    images.labels = None
+    assert measure(TinyModel(draw(2, 60), c_dim=3), num=40)["settings"]["labels"] == "none"
+
+
+@pytest.mark.parametrize("psi", [float("nan"), -0.1, 2.1])
+def test_psi_without_meaning_is_refused(draw, measure, psi):
+    with pytest.raises(InputError, match="--psi"):
+        measure(TinyModel(draw(2, 60)), num=40, psi=psi)
 
 
 def test_nothing_held_out_is_said_and_still_measured(model, split, measure):

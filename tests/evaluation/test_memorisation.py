@@ -109,6 +109,17 @@ def test_held_out_images_are_called_copies_in_at_most_5_percent(by):
     assert (found != "no sign of copying").mean() <= 0.05
 
 
+def test_held_out_images_pass_where_both_kinds_of_distance_have_a_say():
+    pixels, features = pixels_of("holdout"), features_of("holdout")
+    random, found = np.random.RandomState(0), []
+    for _ in range(NUM_TRIALS):
+        fakes, calibrating = np.split(random.permutation(len(pixels.scores)), 2)
+        sides = (part(kind, chosen) for chosen in (fakes, calibrating) for kind in (pixels, features))
+        found.append(judge_memorisation(*sides).verdict)
+    assert np.mean([verdict == "copier" for verdict in found]) <= 0.01
+    assert np.mean([verdict != "no sign of copying" for verdict in found]) <= 0.05
+
+
 def test_blurred_images_of_their_own_are_not_called_copies():
     found = verdicts(pixels_of("blurred"), pixels_of("holdout"), by="pixels")
     assert (found == "copier").mean() <= 0.01

@@ -68,7 +68,7 @@ def evaluate(run, images, split, network, cache, draw):
             # Too bright at first.
             return np.concatenate([draw(1000 + seed, 1, brightness=30 - kimg) for seed in seeds])
 
-        return SimpleNamespace(sample=sample)
+        return SimpleNamespace(sample=sample, info={"c_dim": 0})
 
     def evaluate(**more):
         options = {"num": 100, "network": network, "cache": cache} | more

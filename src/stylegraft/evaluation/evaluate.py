@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from stylegraft.data.split import group_keys
-from stylegraft.errors import DataError
+from stylegraft.errors import DataError, InputError
 from stylegraft.evaluation.distance import check_num_fakes
 from stylegraft.evaluation.duplicates import find_duplicates
 from stylegraft.evaluation.memorisation import (
@@ -57,6 +57,11 @@ _COMPUTING = 40  # What each part after the pass counts in the progress, in imag
 
 class SampledModel(Protocol):
     """What is needed of `stylegraft.Model`."""
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Has "c_dim", the number of classes; 0: it has none."""
+        ...
 
     def sample(
         self, seeds: Sequence[int], psi: float = ..., *, labels: np.ndarray | None = ...
@@ -232,7 +237,18 @@ def fakes_of(
         seed: the first one.
         psi: truncation.
         **options: of `model.sample`.
+
+    Raises:
+        InputError: the model has other classes than the images, or psi is outside 0 to 2.
     """
+    c_dim = model.info["c_dim"]
+    if c_dim and labels is not None and labels.shape[1] != c_dim:
+        raise InputError(
+            f"real images: expected the {c_dim} classes of the generator, got {labels.shape[1]}. Give images "
+            "of the same classes, or --labels none to let the generator take each in turn."
+        )
+    if not 0 <= psi <= 2:
+        raise InputError(f"--psi: expected 0 to 2, got {psi:g}. Give 1 for the full variety.")
     drawn = labels_of_fakes(labels, num=num, seed=seed)
 
     def sample(start: int, count: int) -> np.ndarray:

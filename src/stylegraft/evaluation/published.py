@@ -20,7 +20,7 @@ from stylegraft.errors import InputError
 from stylegraft.evaluation.evaluate import LabelledImages, describe_network, fakes_of
 from stylegraft.evaluation.latent_metrics import check_labels, measure_path_length, measure_separability
 from stylegraft.evaluation.passes import RealFeatures, check_same_shape
-from stylegraft.evaluation.statistics import BATCH, choose
+from stylegraft.evaluation.statistics import BATCH
 from stylegraft.evaluation.stats_cache import StatsCache
 from stylegraft.features.perceptual import PerceptualDistance
 from stylegraft.features.registry import PublishedNetwork, feature_network, perceptual_distance
@@ -257,8 +257,7 @@ class _Run:
     def _real_features(self, setting: SampledSetting) -> np.ndarray:
         key = setting.feature_network, setting.max_real
         if key not in self._real:
-            everything = np.arange(len(self._images.names))
-            indices = choose(everything, setting.max_real or len(everything))
+            indices = np.arange(len(self._images.names))[: setting.max_real]
             real = RealFeatures(self._images, self._networks[setting.feature_network], self._cache)
             self._real[key] = real.measure(indices, advance=self._advance)
         return self._real[key]

@@ -42,7 +42,7 @@ class SampledSetting:
         name: in tables and files.
         feature_network: a name of `stylegraft.features.feature_network`.
         num_fakes: generated images.
-        max_real: real images, drawn at random where there are more; None: all; 0: none are needed.
+        max_real: real images, the first ones by file name where there are more; None: all; 0: none needed.
         mirror: real images are joined by their mirror images.
         psi: truncation; 1 is none.
         noise_mode: of the synthesis network.
