@@ -1,63 +1,127 @@
-"""`stylegraft quickstart` with few, small beans and seconds in place of minutes."""
+"""`stylegraft quickstart` with few, small beans and seconds in place of minutes, trained in this process."""
 
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from stylegraft import zoo
+from stylegraft.checkpoints.run_folder import has_checkpoints
 from stylegraft.cli import quickstart as command
+from stylegraft.cli.arguments import parse
+from stylegraft.cli.main import main
+from stylegraft.transfer.launch import Outcome
+from stylegraft.transfer.study.cell import CellJob
+from stylegraft.transfer.study.record import read_record
+
+SOURCE = "textures"
+
+
+class InProcess:
+    """Trains each cell at once, in this process; `stops` makes it end as Ctrl-C would."""
+
+    slots, threads = 2, 1
+
+    def __init__(self) -> None:
+        self.trained: list[str] = []
+        self.stops = False
+
+    def submit(self, job: CellJob) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+        code = 0
+        if not self.stops:
+            self.trained.append(job.id)
+            code = main(["train", *(job.resume if has_checkpoints(job.folder) else job.arguments)])
+        future.set_result(Outcome(code, None if code == 0 else "failed", was_stopped=self.stops))
+        return future
+
+    def stop(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(monkeypatch: pytest.MonkeyPatch) -> InProcess:
     from stylegraft.training import estimate
 
-    monkeypatch.setattr(command, "_NUM_BEANS", 66)  # eleven of each kind: a held-out part, and rows of eight
+    engine = InProcess()
+    monkeypatch.setattr(command, "_NUM_BEANS", 66)  # eleven of each kind: a held-out part, and two of each
     monkeypatch.setattr(command, "_SIZE_PX", 16)
+    monkeypatch.setattr(command, "_NUM_SAMPLES", 50)
     monkeypatch.setattr(estimate, "_MIN_FAKES", 4)
     monkeypatch.setattr(estimate, "_MAX_FAKES", 8)
+    monkeypatch.setattr("stylegraft.zoo.entries", lambda: [zoo.entry(SOURCE)])
+    monkeypatch.setattr("stylegraft.transfer.study.run.make_engine", lambda name, jobs, threads: engine)
+    return engine
 
 
-@pytest.mark.usefixtures("small")
-def test_quickstart_goes_all_the_way(run_cli, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # a busy machine is no failure
+def test_quickstart_goes_all_the_way(run_cli, tmp_path: Path, small: InProcess) -> None:
     out = tmp_path / "quick"
-    done = run_cli("quickstart", "--out", out, "--minutes", 0.05, "--seed", 3)
+    words = ("quickstart", "--out", out, "--minutes", 0.02, "--seed", 3)
+
+    # Stopped while it trains: it says how to go on, and the same command does.
+    small.stops = True
+    stopped = run_cli(*words)
+    assert stopped.code == 130
+    assert "2 of 2 cells are left: the same command goes on" in stopped.err
+    assert not (out / "side-by-side.png").exists()
+    small.stops = False
+    done = run_cli(*words)
     assert done.code == 0, done.err
-    assert {path.name for path in out.iterdir()} == {"beans", "run", "before-after.png", "real.png"}
+    assert [line[:5] for line in done.err.splitlines() if line.startswith("[")] == ["[2/4]", "[3/4]", "[4/4]"]
+    assert small.trained == [f"beans/{SOURCE}/seed0", "beans/scratch/seed0"]
+    names = {"beans", "study", "side-by-side.png", "report.html", "report-figures"}
+    assert {path.name for path in out.iterdir()} == names
     assert len(list((out / "beans").glob("*/*.png"))) == 66
-    config = json.loads((out / "run" / "config.json").read_text())
-    assert (config["seed"], config["total_minutes"], config["data"]["mirror"]) == (3, 0.05, True)
-    assert config["generator"]["mapping"]["c_dim"] == 6
-    log = [json.loads(line) for line in (out / "run" / "log.jsonl").read_text().splitlines()]
-    assert any("distance" in row for row in log)
-    assert (out / "run" / "curve.png").is_file()
-    for name in ("before-after.png", "real.png"):
-        with Image.open(out / name) as picture:
-            picture.load()
-            assert len(picture.convert("L").getcolors(256) or []) > 50  # a picture, no empty sheet
-    steps = [line[:5] for line in done.err.splitlines() if line.startswith("[")]
-    assert steps == ["[1/3]", "[2/3]", "[3/3]"]
-    last = done.err.splitlines()[-6:]
-    assert str(out / "before-after.png") in done.err
-    assert str(out / "run" / "curve.png") in done.err
-    assert [line.split()[1] for line in last[-3:]] == ["inspect", "train", "generate"]
 
+    # Both trainings differ in their start alone.
+    record = read_record(out / "study")
+    assert record is not None
+    settings = [
+        json.loads((out / "study" / cell.folder / "config.json").read_text()) for cell in record.cells
+    ]
+    grafted, scratch = settings
+    assert (grafted["source"]["path"], scratch["source"]) == (str(zoo.entry(SOURCE).folder), None)
+    for name in ("generator", "discriminator", "seed", "data_hash", "data", "total_minutes", "batch", "lr"):
+        assert grafted[name] == scratch[name], name
+    assert (grafted["total_minutes"], grafted["data"]["mirror"]) == (0.02, True)
+    assert grafted["generator"]["mapping"]["c_dim"] == 6
 
-def test_commands_that_quickstart_names_can_be_parsed(run_cli, tmp_path: Path, capsys) -> None:
-    from rich.console import Console
+    # What there is to look at: a row for the source, each run and real beans; both curves in one figure.
+    with Image.open(out / "side-by-side.png") as picture:
+        assert picture.height == 4 * (64 + 2) - 2
+        assert len(picture.convert("L").getcolors(256) or []) > 50  # a picture, no empty sheet
+    figure = (out / "report-figures" / "distance_over_time.svg").read_text()
+    assert figure.count("<!-- scratch -->") == 1
+    assert figure.count(f"<!-- {SOURCE} -->") == 1
 
-    from stylegraft.cli import generate, inspect, train
-    from stylegraft.cli.arguments import parse
+    # What it says: why this source, what the graft gained, where to look, what is next.
+    assert f"chosen     {SOURCE}: Closeness " in done.err
+    assert sum(line.startswith("The graft gained") for line in done.err.splitlines()) == 1
+    for name in ("side-by-side.png", "report-figures/distance_over_time.png", "report.html"):
+        assert str(out / name) in done.err
+        assert (out / name).is_file()
+    named = [
+        line[line.index("stylegraft ") :].split() for line in done.err.splitlines() if "stylegraft " in line
+    ][-4:]
+    assert [words[1] for words in named] == ["study", "inspect", "train", "generate"]
+    for _, name, *rest in named:
+        assert parse(getattr(import_module(f"stylegraft.cli.{name}"), name), f"stylegraft {name}", rest)
 
-    command._show_results(Console(stderr=True), tmp_path)
-    lines = [line.split() for line in capsys.readouterr().err.splitlines() if line.startswith("  stylegraft")]
-    functions = {"inspect": inspect.inspect, "train": train.train, "generate": generate.generate}
-    assert [words[1] for words in lines] == list(functions)
-    for _, name, *words in lines:
-        assert parse(functions[name], f"stylegraft {name}", words) is not None
+    # Once more: nothing is trained again. With other settings it is another quickstart.
+    small.trained.clear()
+    assert run_cli(*words).code == 0
+    assert small.trained == []
+    assert "exists already" in run_cli("quickstart", "--out", out, "--minutes", 0.01, "--seed", 3).err
 
 
 @pytest.mark.usefixtures("small")

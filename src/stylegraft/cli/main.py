@@ -16,7 +16,7 @@ from stylegraft.errors import InputError, StylegraftError
 # Name -> what it does. The command `name` is the function `name` in the module `stylegraft.cli.name`,
 # imported only when it is asked for, so that the help costs nothing.
 COMMANDS = {
-    "quickstart": "renders a small image set, trains on it for a few minutes, shows before and after",
+    "quickstart": "renders a small image set, trains on it from a source and from scratch, compares both",
     "train": "trains a generator on a folder or zip of images, or resumes a run",
     "sources": "ranks trained networks as starting points for your images",
     "study": "trains every source on every target, several times: which start is the best for which images",

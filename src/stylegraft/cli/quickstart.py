@@ -1,22 +1,30 @@
-"""`stylegraft quickstart`: the whole road in minutes, on images made here: render, train, generate, look."""
+"""`stylegraft quickstart`: the whole road in minutes, on images made here: choose a source, graft, look."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from stylegraft.cli.output import progress
+from stylegraft.cli.study import parse_train, raise_unless_done, study_command
 from stylegraft.data.config import DataConfig
 from stylegraft.errors import InputError
-from stylegraft.training.config import TrainOptions
+from stylegraft.transfer.study.config import SCRATCH, StudySettings
+from stylegraft.transfer.study.record import StudyRecord, read_record
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _NUM_BEANS = 1200
-_SIZE_PX = 32  # shapes and colours come within minutes; at 64 px it would take an hour
-_COLUMNS = 8
+_SIZE_PX = 32  # a step costs half of one at 64 px, and in minutes it is the number of steps that counts
+_NUM_SAMPLES = 100  # of each source, to choose by
+# The networks of the zoo's sources, for those that start from scratch too: the start is all that differs.
+_NETWORKS = ("--preset", "lite", "--channel-base", "2048", "--channel-max", "128")
+_JOBS, _MORE_SEEDS = 2, 3
+_BEANS, _STUDY, _SHEET, _PAGE = "beans", "study", "side-by-side.png", "report.html"
 
 
 def quickstart(
@@ -25,85 +33,125 @@ def quickstart(
     minutes: float = 4.0,
     seed: int = 0,
 ) -> None:
-    """Renders bean seeds, trains a generator on them for some minutes, and shows before and after.
+    """Renders bean seeds, and trains on them twice: from the best source of the zoo, and from scratch.
 
-    Nothing is downloaded. What it writes: the rendered images, the run, a picture and a curve; it ends with
-    the commands that do the same for your own images.
+    Nothing is downloaded. Both trainings run at the same time, each with half of the cores, with the same
+    networks, images and seed; then their pictures and curves are put side by side. What it writes: the
+    rendered images, a study with both runs, a picture and a report; it ends with the commands that do the
+    same for your own images. Interrupted, the same command goes on.
 
     Args:
         out: folder for all of it; must not exist yet
-        minutes: time for training
-        seed: chooses beans and networks
+        minutes: time for the two trainings
+        seed: chooses the beans
     """
-    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
-        raise InputError(f"{out} (--out) exists already. Remove it, or name another folder with --out.")
+    command = shlex.join(
+        ["stylegraft", "quickstart", "--out", str(out), "--minutes", f"{minutes:g}", "--seed", str(seed)]
+    )
+    _check_free(out, command)
 
     from rich.console import Console
 
-    from stylegraft.cli.train import make_evaluator
     from stylegraft.data.beans import write_bean_set
     from stylegraft.files import make_folder
-    from stylegraft.runtime.processes import join_processes
-    from stylegraft.training.run import start_run
+    from stylegraft.runtime.machine import describe_machine
+    from stylegraft.transfer.study.run import run_study
 
     console = Console(stderr=True)
     make_folder(out, "--out")
-    _say(console, f"[1/3] rendering {_NUM_BEANS} bean seeds of six kinds")
-    beans = write_bean_set(out / "beans", _NUM_BEANS, _SIZE_PX, seed)
-    _say(console, f"[2/3] training a StyleGAN2-ADA on them for {minutes:g} min (Ctrl-C stops and saves)")
-    training = TrainOptions(minutes=minutes, seed=seed)
-    with join_processes() as processes:
-        start_run(
-            beans,
-            out / "run",
-            training,
-            DataConfig(mirror=True),
-            source=None,
-            make_evaluator=make_evaluator,
-            processes=processes,
-            console=console,
-        )
-    _say(console, "[3/3] drawing samples before and after")
-    _draw(out, beans)
-    _show_results(console, out)
+    beans = out / _BEANS
+    if not beans.exists():
+        _say(console, f"[1/4] rendering {_NUM_BEANS} bean seeds of six kinds")
+        write_bean_set(beans, _NUM_BEANS, _SIZE_PX, seed)
+    _say(console, "[2/4] choosing a source of the zoo, by how its samples compare with the beans")
+    source = _choose_source(beans, console)
+    _say(
+        console,
+        f"[3/4] training on the beans, from {source} and from scratch beside each other, {minutes:g} min "
+        "(Ctrl-C stops and saves)",
+    )
+    settings = StudySettings(
+        sources=(source, SCRATCH),
+        targets=(str(beans),),
+        seeds=1,
+        minutes=minutes,
+        mirror=True,
+        train_flags=_NETWORKS,
+    )
+    record = run_study(
+        settings,
+        out / _STUDY,
+        jobs=_JOBS,
+        parse_train=parse_train,
+        command=command,
+        machine=describe_machine(),
+        console=console,
+    )
+    raise_unless_done(record, out / _STUDY)
+    _say(console, "[4/4] drawing both beside each other")
+    _draw(out, record)
+    more_seeds = study_command(settings.replace(seeds=_MORE_SEEDS), out / _STUDY, _JOBS, "local")
+    _show_results(console, out, record, more_seeds)
 
 
-def _draw(out: Path, beans: Path) -> None:
-    """Writes before-after.png (the same seeds at the first and the best checkpoint) and real.png."""
-    import numpy as np
-    import torch
-
-    from stylegraft.data.reader import open_image_set
-    from stylegraft.model import Model, load
-    from stylegraft.pictures import before_after, save_grid, save_picture
-    from stylegraft.training.run import read_config
-    from stylegraft.training.state import new_state
-
-    images = open_image_set(beans)
-    assert images.class_indices is not None
-    assert images.class_names is not None
-    num_rows = len(images.class_names)
-    labels = np.repeat(np.eye(num_rows, dtype=np.float32), _COLUMNS, axis=0)
-    seeds = range(num_rows * _COLUMNS)
-    after = load(out / "run").sample(seeds, psi=0.8, labels=labels)
-    untrained = new_state(read_config(out / "run"), torch.device("cpu")).G_ema
-    before = Model(untrained, None, {}).sample(seeds, psi=1.0, labels=labels)
-    save_picture(out / "before-after.png", before_after(before, after, ("before", "after"), _COLUMNS))
-    rows = [np.flatnonzero(images.class_indices == row)[:_COLUMNS] for row in range(num_rows)]
-    save_grid(out / "real.png", images.pixels(np.concatenate(rows)), _COLUMNS)
+def _check_free(out: Path, command: str) -> None:
+    """Refuses a folder that holds anything but what this very command began."""
+    record = read_record(out / _STUDY) if out.is_dir() else None
+    is_ours = record is not None and record.command == command
+    if not is_ours and out.exists() and any(out.iterdir() if out.is_dir() else [out]):
+        raise InputError(f"{out} (--out) exists already. Remove it, or name another folder with --out.")
 
 
-def _show_results(console: Console, out: Path) -> None:
+def _choose_source(beans: Path, console: Console) -> str:
+    """Returns the zoo's first by the quick score, and says why: minutes are too few to try all of them."""
     from stylegraft.training.observers import tell
+    from stylegraft.transfer.ranking.candidates import find_candidates
+    from stylegraft.transfer.ranking.rank import rank_sources
 
+    with progress("looking at samples", shown=True) as on_progress:
+        ranking = rank_sources(
+            beans,
+            find_candidates(()),
+            DataConfig(mirror=True),
+            minutes=0,
+            num=_NUM_SAMPLES,
+            progress=on_progress,
+        )
+    scores = [f"{one.name} {one.quick['score']['value']:.0f}" for one in ranking.sources if one.quick]
+    tell(console, f"scores     {', '.join(scores)} (100: like the beans)")
+    tell(console, f"chosen     {ranking.best.name}: {ranking.best.why}")
+    return ranking.best.name
+
+
+def _draw(out: Path, record: StudyRecord) -> None:
+    """Writes the picture of both runs, and the report with both curves in one figure."""
+    from stylegraft.data.reader import open_image_set
+    from stylegraft.report.writing import write_report
+    from stylegraft.transfer.study.sheet import draw_sheet
+
+    images = open_image_set(out / _BEANS, DataConfig(mirror=True))
+    draw_sheet(out / _SHEET, out / _STUDY, record, record.cells, images)
+    write_report(out / _STUDY, out / _PAGE)
+
+
+def _show_results(console: Console, out: Path, record: StudyRecord, more_seeds: str) -> None:
+    from stylegraft.training.observers import tell
+    from stylegraft.transfer.study.gain import gain_sentence
+
+    graft, scratch = record.cells
+    figures = out / f"{Path(_PAGE).stem}-figures"
     for line in (
         "",
-        f"look at    {out / 'before-after.png'} and, for comparison, {out / 'real.png'}",
-        f"curve      {out / 'run' / 'curve.png'} (FD-EffLite0: distance to beans that training never saw)",
+        gain_sentence(graft, scratch),
+        "",
+        f"look at    {out / _SHEET}: the same seeds in each row",
+        f"curves     {figures / 'distance_over_time.png'} (FD-EffLite0: distance to beans that neither saw)",
+        f"report     {out / _PAGE}",
+        f"how sure   these are two trainings; {_MORE_SEEDS - 1} more of each: {more_seeds}",
         "",
         "Now with your own images (a folder, one subfolder a class, or a zip):",
         "  stylegraft inspect photos",
-        "  stylegraft train photos --out run --size 64 --fit crop --mirror --minutes 40",
+        "  stylegraft train photos --from auto --out run --size 64 --fit crop --mirror --minutes 40",
         "  stylegraft generate run --out new-images --num 1000 --psi 0.7 --grid grid.png",
     ):
         tell(console, line)

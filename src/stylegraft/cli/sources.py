@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from stylegraft.transfer.ranking.record import RankedSource, Ranking
 
 _LEFT = {1, 10}  # columns of words; numbers end at the right
+_LEGEND = (
+    "score      how promising a start, 0 to 100, from --num samples; 95 %: how much it depends on these",
+    "closeness  are its samples like your images? 0 to 1; reach: does it come near all of them?",
+    "variety    does it vary as much as they do? (D: mean distance of two; E: directions they vary in)",
+    "KD         kernel distance of samples and images, lower is better",
+)
+_LEGEND_OF_PROBES = "probe      FD-EffLite0 to held-out images after a short training, lower is better"
 
 
 def sources(
@@ -130,6 +137,8 @@ def print_ranking(ranking: Ranking) -> None:
         header = (*header[:8], "", "", "")
     rows = [header, *(_cells(place, source) for place, source in enumerate(ranking.sources, start=1))]
     print("\n".join(column_lines(rows, _LEFT)))
+    print()
+    print("\n".join(_LEGEND if ranking.probes is None else (*_LEGEND, _LEGEND_OF_PROBES)))
     print()
     for source in ranking.sources:
         _print_text(f"{source.name}: {source.why}")

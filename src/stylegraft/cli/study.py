@@ -51,7 +51,8 @@ def study(
                                       without --out the results go to the folder `plan` beside it
 
     What is behind -- goes to each `stylegraft train` (in a file: train_flags = ["--batch", "8"]). A cell is
-    that command, in DIR/cells/TARGET/SOURCE/seedN; DIR/study.json has all results, as they come.
+    that command, in DIR/cells/TARGET/SOURCE/seedN; DIR/study.json has all results, as they come. It takes as
+    long as all its cells: 3 sources on 2 targets with 2 seeds are 12 trainings.
 
     Interrupted, killed or failed: the same command goes on. Finished cells stay, begun ones are resumed
     exactly, failed ones are tried again; more sources, targets or seeds may be given.
@@ -60,8 +61,8 @@ def study(
         plan: TOML or JSON file with the settings, in place of the flags up to --labels
         sources: names of the zoo, runs, checkpoints or public files, or scratch; NAME=PATH names one anew
         targets: folders or zips of images; NAME=PATH names one anew
-        seeds: so many trainings of each pair; None: 2
-        kimg: budget of a cell, thousand real images shown to D
+        seeds: so many trainings of each source on each target; None: 2
+        kimg: budget of a cell, thousand images shown in training
         minutes: budget of a cell, minutes
         size: "64" or "64x96" (height x width, px); None: that of the images
         fit: how an image of another shape is brought to the size: crop, pad or stretch
@@ -116,13 +117,13 @@ def study(
         jobs=jobs,
         engine=engine,
         parse_train=parse_train,
-        command=_command(settings, out, jobs, engine),
+        command=study_command(settings, out, jobs, engine),
         machine=describe_machine(),
         console=Console(stderr=True),
     )
     print("\n".join(_lines(record)))
     print(f"\nas a page with figures: stylegraft report {out}", file=sys.stderr)
-    _raise_unless_done(record, out)
+    raise_unless_done(record, out)
 
 
 def parse_train(words: Sequence[str]) -> tuple[TrainOptions, DataConfig]:
@@ -135,8 +136,8 @@ def parse_train(words: Sequence[str]) -> tuple[TrainOptions, DataConfig]:
     return arguments["training"], arguments["images"]
 
 
-def _command(settings: StudySettings, out: Path, jobs: int | None, engine: str) -> str:
-    """The command line with flags only: a file with the settings may change or go."""
+def study_command(settings: StudySettings, out: Path, jobs: int | None, engine: str) -> str:
+    """Returns the command line with flags only: a file with the settings may change or go."""
     words = ["--sources", *settings.sources, "--targets", *settings.targets, "--seeds", str(settings.seeds)]
     words += [*settings.shared_words(), "--out", str(out)]
     words += [] if jobs is None else ["--jobs", str(jobs)]
@@ -180,7 +181,7 @@ def _cells(rank: int, place: Place) -> tuple[str, ...]:
     )
 
 
-def _raise_unless_done(record: StudyRecord, out: Path) -> None:
+def raise_unless_done(record: StudyRecord, out: Path) -> None:
     """Ends the command as it went.
 
     Raises:

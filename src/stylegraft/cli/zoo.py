@@ -70,7 +70,8 @@ def _list(shown: list[Entry]) -> list[str]:
     return [
         *column_lines([_HEADER, *map(_cells, shown)], _LEFT),
         "",
-        "FD-EffLite0  distance to held-out images; beside it what real training images score",
+        "number       images in the set; kimg: thousands of images shown in training",
+        "FD-EffLite0  distance to held-out images, lower is better; beside it that of real training images",
         "like copies  generated images very near to a training image; beside it held-out images, by chance",
         f"pictures     {WEIGHTS_FOLDER / 'NAME' / GRID_NAME}, or --sheet FILE.png",
         "next         stylegraft zoo NAME, stylegraft train DATA --out RUN --from NAME",
