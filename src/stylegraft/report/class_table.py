@@ -12,7 +12,7 @@ HEADER = (
     "training images",
     "as asked",
     "else taken for",
-    "held-out named rightly",
+    "held-out right",
     "KD",
     "precision (real)",
     "coverage (real)",
@@ -30,22 +30,15 @@ def class_table(by_class: Mapping[str, Any]) -> list[list[str]]:
             row["class"],
             f"{row['num_train']:,} ({percent(row['share'])})",
             f"{percent(row['agreement']['value'])} "
-            f"({percent(row['agreement']['low'])} to {percent(row['agreement']['high'])})",
+            f"({100 * row['agreement']['low']:.0f} to {100 * row['agreement']['high']:.0f})",
             ", ".join(f"{name} {percent(share)}" for name, share in row["taken_for"].items()),
             f"{row['heldout_right']:,} of {row['num_heldout']:,}" if row["num_heldout"] else "none",
-            _distance(row["kd"]),
+            "too few" if row["kd"] is None else plain(row["kd"]["value"]),
             _share(row["precision"]),
             _share(row["coverage"]),
         ]
         for row in by_class["rows"]
     ]
-
-
-def _distance(row: Mapping[str, Any] | None) -> str:
-    if row is None:
-        return "too few"
-    reach = "" if row["low"] is None else f" ({plain(row['low'])} to {plain(row['high'])})"
-    return f"{plain(row['value'])}{reach}"
 
 
 def _share(row: Mapping[str, Any] | None) -> str:

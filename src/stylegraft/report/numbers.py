@@ -85,7 +85,7 @@ def plain(value: float) -> str:
 
 def percent(share: float) -> str:
     """Returns a share as people write it; a small one is never rounded to nothing."""
-    return "under 1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
+    return "under 1 %" if 0 < share <= 0.005 else f"{share:.0%}".replace("%", " %")
 
 
 def _default_row(name: str, row: Mapping[str, Any]) -> Number:
