@@ -4,6 +4,7 @@ One trial draws 60 fakes and 60 held-out pictures that calibrate. Scores against
 computed once for all trials.
 """
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from stylegraft.evaluation.memorisation import (
     judge_memorisation,
     neighbours_by_features,
     neighbours_by_pixels,
+    part_of,
 )
 from stylegraft.metrics import density_coverage, precision_recall
 
@@ -50,6 +52,8 @@ def pixels_of(kind):
     images = real()["holdout"]
     if kind in CHANGES:
         images = CHANGES[kind](real()["train"], np.random.RandomState(1))
+    elif kind == "noise alone":
+        images = np.random.RandomState(2).randint(0, 256, images.shape, np.uint8)
     elif kind == "blurred":
         small = [Image.fromarray(image).resize((8, 8), Image.Resampling.BOX) for image in images]
         images = np.stack([np.asarray(image.resize((64, 64), Image.Resampling.BICUBIC)) for image in small])
@@ -63,13 +67,9 @@ def features_of(kind):
     )
 
 
-def part(neighbours, chosen):
-    return Neighbours(neighbours.scores[chosen], neighbours.indices[chosen], neighbours.mirrored[chosen])
-
-
 def unremarkable(neighbours):
     """Neighbours that say nothing, to see what the other kind finds alone."""
-    return Neighbours(np.ones_like(neighbours.scores), neighbours.indices, neighbours.mirrored)
+    return replace(neighbours, scores=np.ones_like(neighbours.scores))
 
 
 def verdicts(fake, holdout, *, by, num_calibrating=60, same_pool=False):
@@ -77,9 +77,9 @@ def verdicts(fake, holdout, *, by, num_calibrating=60, same_pool=False):
     found = []
     for _ in range(NUM_TRIALS):
         order = random.permutation(len(holdout.scores))
-        calibrating = part(holdout, order[:num_calibrating])
+        calibrating = part_of(holdout, order[:num_calibrating])
         chosen = order[num_calibrating:] if same_pool else random.permutation(len(fake.scores))[:60]
-        sides = [part(fake, chosen), calibrating]
+        sides = [part_of(fake, chosen), calibrating]
         quiet = [unremarkable(side) for side in sides]
         pairs = [sides, quiet] if by == "pixels" else [quiet, sides]
         memorisation = judge_memorisation(pairs[0][0], pairs[1][0], pairs[0][1], pairs[1][1])
@@ -97,7 +97,7 @@ def test_replaying_training_images_is_called_copying_in_95_percent(kind, num_cal
 def test_features_alone_find_a_copier_too():
     # Crops and mirror images: white noise is not what features see past.
     crops = np.concatenate([np.arange(40, 80), np.arange(80, 120)])
-    found = verdicts(part(features_of("repeated"), crops), features_of("holdout"), by="features")
+    found = verdicts(part_of(features_of("repeated"), crops), features_of("holdout"), by="features")
     assert (found == "copier").mean() >= 0.95
 
 
@@ -114,7 +114,7 @@ def test_held_out_images_pass_where_both_kinds_of_distance_have_a_say():
     random, found = np.random.RandomState(0), []
     for _ in range(NUM_TRIALS):
         fakes, calibrating = np.split(random.permutation(len(pixels.scores)), 2)
-        sides = (part(kind, chosen) for chosen in (fakes, calibrating) for kind in (pixels, features))
+        sides = (part_of(kind, chosen) for chosen in (fakes, calibrating) for kind in (pixels, features))
         found.append(judge_memorisation(*sides).verdict)
     assert np.mean([verdict == "copier" for verdict in found]) <= 0.01
     assert np.mean([verdict != "no sign of copying" for verdict in found]) <= 0.05
@@ -123,6 +123,14 @@ def test_held_out_images_pass_where_both_kinds_of_distance_have_a_say():
 def test_blurred_images_of_their_own_are_not_called_copies():
     found = verdicts(pixels_of("blurred"), pixels_of("holdout"), by="pixels")
     assert (found == "copier").mean() <= 0.01
+
+
+def test_noise_is_not_called_copies():
+    # What an untrained generator makes: least far from the dullest training images, and from no other.
+    noise, holdout = pixels_of("noise alone"), pixels_of("holdout")
+    assert np.median(noise.scores) < np.quantile(holdout.scores, 0.25), "the score alone would be misled"
+    found = verdicts(noise, holdout, by="pixels")
+    assert (found != "no sign of copying").mean() <= 0.05
 
 
 def test_collapsed_generator_shows_in_recall_and_coverage_by_a_factor_of_two():
@@ -158,11 +166,11 @@ def test_order_puts_copies_first():
     mixed = Neighbours(
         *(
             np.concatenate([getattr(holdout, name)[:50], getattr(copies, name)[:10]])
-            for name in ("scores", "indices", "mirrored")
+            for name in ("scores", "indices", "mirrored", "distances")
         )
     )
     found = judge_memorisation(
-        mixed, unremarkable(mixed), part(holdout, slice(50, 90)), part(holdout, slice(50, 90))
+        mixed, unremarkable(mixed), part_of(holdout, slice(50, 90)), part_of(holdout, slice(50, 90))
     )
     assert set(found.order[:10]) == set(range(50, 60))
 
@@ -177,9 +185,15 @@ def test_few_held_out_sources_give_no_verdict():
     assert "there are 15" in grouped.sentence
 
 
+def scored(scores):
+    """Neighbours with these scores, whose distances are in the same order."""
+    scores, zeros = np.asarray(scores), np.zeros(len(scores))
+    return Neighbours(scores, zeros.astype(int), zeros.astype(bool), 2 * scores)
+
+
 def test_p_value_is_exact_whatever_the_distribution():
     # By hand: 2 fakes, 9 held-out images, rank 1: both fakes lowest of all in 1 of (11 choose 2) orders.
-    found = compare_closeness(np.array([0.0, 0.1]), np.arange(1.0, 10.0), 0.1)
+    found = compare_closeness(scored([0.0, 0.1]), scored(np.arange(1.0, 10.0)), 0.1)
     assert found.p_value == pytest.approx(4 / 55)
     assert found.expected_share == pytest.approx(0.1)
     assert found.threshold == 1.0
@@ -187,7 +201,10 @@ def test_p_value_is_exact_whatever_the_distribution():
 
 def test_false_alarms_of_the_test_are_as_rare_as_stated():
     random = np.random.RandomState(0)
-    p = [compare_closeness(random.rand(50) ** 3, random.rand(40) ** 3, 0.1).p_value / 4 for _ in range(2000)]
+    p = [
+        compare_closeness(scored(random.rand(50) ** 3), scored(random.rand(40) ** 3), 0.1).p_value / 4
+        for _ in range(2000)
+    ]
     # 2,000 trials of 5 %: standard deviation 0.5 %.
     assert 0.02 < np.mean(np.array(p) <= 0.05) < 0.065
 

@@ -15,7 +15,13 @@ import numpy as np
 import scipy.stats
 
 from stylegraft.data.split import group_keys
-from stylegraft.evaluation.memorisation import MIN_HOLDOUT, compare_closeness, neighbours_by_features
+from stylegraft.evaluation.memorisation import (
+    MIN_HOLDOUT,
+    Neighbours,
+    as_percent,
+    compare_closeness,
+    neighbours_by_features,
+)
 from stylegraft.evaluation.passes import RealFeatures
 from stylegraft.evaluation.statistics import RealImages, SampleFakes, choose, features_of_samples
 from stylegraft.evaluation.stats_cache import StatsCache
@@ -41,7 +47,7 @@ class CopierShare:
 
     Attributes:
         share: fakes that are closer to a training image than nine tenths of the held-out images are.
-        expected_share: what it is on average if nothing is copied.
+        expected_share: what it is on average, at most, if nothing is copied.
         band_high: more than this chance does not explain.
     """
 
@@ -58,9 +64,9 @@ class CopierShare:
     def sentence(self) -> str:
         """The finding in words."""
         return (
-            f"{self.share:.0%} of the fakes are closer to a training image than "
-            f"{1 - self.expected_share:.0%} of the held-out images are, and chance explains up to "
-            f"{self.band_high:.0%}"
+            f"{as_percent(self.share)} of the fakes are closer to a training image than "
+            f"{as_percent(1 - self.expected_share)} of the held-out images are, and chance explains up to "
+            f"{as_percent(self.band_high)}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,7 +111,7 @@ class CopyWatch:
         sources = group_keys([images.names[int(index)] for index in holdout_indices])
         witnesses = holdout_indices[np.unique(sources, return_index=True)[1]]
         self._witnesses = choose(np.sort(witnesses), max_real)
-        self._known: tuple[np.ndarray, np.ndarray | None, np.ndarray] | None = None
+        self._known: tuple[np.ndarray, np.ndarray | None, Neighbours] | None = None
 
     @property
     def is_calibrated(self) -> bool:
@@ -134,12 +140,11 @@ class CopyWatch:
             train = self._real.measure(self._train)
             mirrored = self._real.measure(self._train, mirrored=True) if self._mirror else None
             holdout = self._real.measure(self._witnesses)
-            self._known = train, mirrored, neighbours_by_features(holdout, train, mirrored).scores
-        train, mirrored, holdout_scores = self._known
-        scores = neighbours_by_features(fakes, train, mirrored).scores
-        found = compare_closeness(scores, holdout_scores, _HOLDOUT_SHARE)
+            self._known = train, mirrored, neighbours_by_features(holdout, train, mirrored)
+        train, mirrored, holdout = self._known
+        found = compare_closeness(neighbours_by_features(fakes, train, mirrored), holdout, _HOLDOUT_SHARE)
         # The number of fakes below the r-th of H held-out scores, by chance; see `memorisation`.
-        num_fake, num_holdout = len(scores), len(holdout_scores)
+        num_fake, num_holdout = len(fakes), len(holdout.scores)
         rank = int(_HOLDOUT_SHARE * (num_holdout + 1))
         chance = scipy.stats.nhypergeom(num_fake + num_holdout, num_fake, rank)
         return CopierShare(found.share, found.expected_share, float(chance.isf(_FALSE_ALARMS)) / num_fake)

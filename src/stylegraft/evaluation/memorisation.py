@@ -3,14 +3,19 @@
 **Score.** How near an image is to its nearest training image, as a share of how near it is to the next nine.
 A copy is near to one picture and not to the others; a smooth or dull picture is near to many, and is no copy.
 
+A copy is near in plain distance as well. Noise is far from everything, yet least far from the dullest
+picture, which the score alone would take for likeness.
+
 **Calibration.** Held-out images were never seen, so whatever likeness they have to training images is chance
-(or a near-duplicate in the set). Two thresholds are tried: scores that one held-out image in ten, and one in
-four, falls below. The second finds copies where many held-out images have near-duplicates of their own.
+(or a near-duplicate in the set). Two thresholds are tried: what one held-out image in ten, and one in four,
+falls below, in score and, apart from that, in distance; a fake has to be below both. The second finds copies
+where many held-out images have near-duplicates of their own.
 
 **Test.** If the generator is no closer to the training images than reality is, its fakes and the held-out
 images come in random order of score. Then the number of fakes before the r-th lowest held-out image follows
 the negative hypergeometric distribution, whatever the distribution of the scores. That gives an exact
-p-value. It is multiplied by four, for two thresholds of two kinds of distance are tried.
+p-value; leaving out fakes by their distance can only raise it. It is multiplied by four, for two thresholds
+of two kinds of distance are tried.
 
 Source: comparing distances to training and test images, Meehan et al. 2020; order statistics are textbook.
 """
@@ -49,11 +54,13 @@ class Neighbours:
             about 0.9 is usual for images of their own.
         indices: the nearest training image, int64 [n].
         mirrored: whether it is the mirror image that is nearest, bool [n].
+        distances: to the nearest, [n].
     """
 
     scores: np.ndarray
     indices: np.ndarray
     mirrored: np.ndarray
+    distances: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,8 @@ class Closeness:
     """Fakes against held-out images, by one kind of distance.
 
     Attributes:
-        share: fakes whose score is below the threshold.
-        expected_share: what it would be on average if fakes were like held-out images.
+        share: fakes whose score and distance are below the thresholds.
+        expected_share: what it would be on average, at most, if fakes were like held-out images.
         copied_share: estimate of the share of fakes that are copies: what exceeds the expected share.
         p_value: chance of so many, were fakes like held-out images; already times four.
         threshold: score that few held-out images fall below.
@@ -131,7 +138,7 @@ def judge_memorisation(
     if len(witnesses) < MIN_HOLDOUT:
         return Memorisation("not calibrated", _not_calibrated(len(witnesses)), None, None, None, **parts)
     tests = [
-        [compare_closeness(fake.scores, holdout.scores[witnesses], share) for share in (_STRICT, _LENIENT)]
+        [compare_closeness(fake, part_of(holdout, witnesses), share) for share in (_STRICT, _LENIENT)]
         for fake, holdout in zip(both_fake, (holdout_pixels, holdout_features))
     ]
     copied = [
@@ -167,7 +174,8 @@ def neighbours_by_pixels(images: np.ndarray, train: np.ndarray) -> Neighbours:
         InputError: fewer than three training images.
     """
     found = pixel_neighbours(images, train, _num_neighbours(len(train)))
-    return Neighbours(_scores(found.distances), found.indices[:, 0], found.mirrored[:, 0])
+    nearest = found.indices[:, 0], found.mirrored[:, 0], found.distances[:, 0]
+    return Neighbours(_scores(found.distances), *nearest)
 
 
 def neighbours_by_features(
@@ -195,22 +203,29 @@ def neighbours_by_features(
     order = np.argsort(distances, axis=1, kind="stable")[:, :num]
     nearest = order[:, 0]
     scores = _scores(np.take_along_axis(distances, order, axis=1))
-    return Neighbours(scores, nearest, mirrored[np.arange(len(nearest)), nearest])
+    rows = np.arange(len(nearest))
+    return Neighbours(scores, nearest, mirrored[rows, nearest], distances[rows, nearest])
 
 
-def compare_closeness(fake_scores: np.ndarray, holdout_scores: np.ndarray, holdout_share: float) -> Closeness:
+def part_of(neighbours: Neighbours, rows: np.ndarray | slice) -> Neighbours:
+    """Returns the neighbours of some of the images."""
+    return Neighbours(*(values[rows] for values in vars(neighbours).values()))
+
+
+def compare_closeness(fakes: Neighbours, holdout: Neighbours, holdout_share: float) -> Closeness:
     """Returns how fakes compare with held-out images; see the module for the test.
 
     Args:
-        fake_scores: [M].
-        holdout_scores: [H].
+        fakes: neighbours of the fakes.
+        holdout: of the held-out images, among the same training images.
         holdout_share: of held-out images below the threshold; at least 1 / (H + 1).
     """
-    num_fake, num_holdout = len(fake_scores), len(holdout_scores)
+    num_fake, num_holdout = len(fakes.scores), len(holdout.scores)
     rank = int(holdout_share * (num_holdout + 1))
-    threshold = np.sort(holdout_scores)[rank - 1]
+    threshold = np.sort(holdout.scores)[rank - 1]
+    near = np.sort(holdout.distances)[rank - 1]
     # Ties count for the generator, so that the p-value errs on the safe side.
-    below = int((fake_scores < threshold).sum())
+    below = int(((fakes.scores < threshold) & (fakes.distances < near)).sum())
     expected = rank / (num_holdout + 1)
     share = below / num_fake
     chance = scipy.stats.nhypergeom(num_fake + num_holdout, num_fake, rank).sf(below - 1)
@@ -238,9 +253,14 @@ def _scores(distances: np.ndarray) -> np.ndarray:
 
 def _in_words(test: Closeness) -> str:
     return (
-        f"{test.share:.0%} of the fakes are closer to a training image than {1 - test.expected_share:.0%} of "
-        "the held-out images are"
+        f"{as_percent(test.share)} of the fakes are closer to a training image than "
+        f"{as_percent(1 - test.expected_share)} of the held-out images are"
     )
+
+
+def as_percent(share: float) -> str:
+    """Returns a share as it stands in sentences."""
+    return f"{100 * share:.0f} %"
 
 
 def _not_calibrated(num: int) -> str:
