@@ -14,7 +14,14 @@ from stylegraft.report.study_data import (
     source_colours,
     target_starts,
 )
-from stylegraft.report.study_facts import cost_rows, study_findings, study_subtitle, study_title, table_rows
+from stylegraft.report.study_facts import (
+    cost_rows,
+    settings_rows,
+    study_findings,
+    study_subtitle,
+    study_title,
+    table_rows,
+)
 from stylegraft.report.study_figures import COLOURS, draw_best, draw_over_time
 from stylegraft.report.study_page import study_page
 from stylegraft.report.study_pictures import study_pictures
@@ -118,6 +125,35 @@ def test_source_that_is_not_as_good_as_scratch_is_told_so():
     (finding,) = study_findings(target_starts(record_of(cells[:1] + cells[-1:])))
     assert (finding.verdict, finding.tone) == ("scratch", "fair")
     assert finding.advice == "No source did better than random weights."
+
+
+def test_source_that_begins_as_good_as_scratch_ends_is_there_from_the_start():
+    cells = [cell("faces", "emoji", 0, [80.0, 70.0]), cell("faces", "scratch", 0, [400.0, 100.0])]
+    (finding,) = study_findings(target_starts(record_of(cells)))
+    assert "emoji is there from the start." in finding.answer
+
+
+def test_settings_say_what_all_cells_have_in_common(study):
+    record = read_study(study)
+    assert settings_rows(record) == {
+        "budget": "20.0 kimg a cell",
+        "seeds": "0, 1",
+        "images": "of their own size",
+        "training": "as stylegraft train chooses",
+    }
+    more = record.settings.model_copy(
+        update={
+            "minutes": 5.0,
+            "size": "64",
+            "fit": "crop",
+            "mirror": True,
+            "train_flags": ("--batch", "<b>"),
+        }
+    )
+    rows = settings_rows(record.model_copy(update={"settings": more}))
+    assert rows["budget"] == "20.0 kimg or 5 min a cell"
+    assert rows["images"] == "64 px, crop, mirrored half of the time"
+    assert rows["training"] == "--batch <b>"
 
 
 def test_answer_says_which_source_how_good_and_how_soon(study):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from stylegraft.report.findings import Finding
 from stylegraft.report.numbers import plain
+from stylegraft.report.reading import text
 from stylegraft.report.run_facts import clock, kimg_text
 from stylegraft.report.study_data import Start, TargetStarts
 from stylegraft.transfer.study.config import SCRATCH
@@ -43,12 +44,31 @@ def study_title(record: StudyRecord) -> str:
 
 def study_subtitle(record: StudyRecord) -> str:
     """Returns the budget and how far the study is."""
-    settings = record.settings
-    budget = [] if settings.kimg is None else [kimg_text(settings.kimg)]
-    budget += [] if settings.minutes is None else [f"{settings.minutes:g} min"]
     counts = {state: sum(cell.state == state for cell in record.cells) for state in _STATES}
     states = [f"{number} {state}" for state, number in counts.items() if number]
-    return f"{' or '.join(budget)} a cell; of {len(record.cells)} cells {', '.join(states)}"
+    return f"{_budget(record)} a cell; of {len(record.cells)} cells {', '.join(states)}"
+
+
+def settings_rows(record: StudyRecord) -> dict[str, str]:
+    """Returns what all cells have in common; the table of cells has the command of each."""
+    settings = record.settings
+    images = ["of their own size" if settings.size is None else f"{settings.size} px"]
+    images += [settings.fit] if settings.fit else []
+    images += ["mirrored half of the time"] if settings.mirror else []
+    images += ["labels not used"] if settings.labels == "none" else []
+    return {
+        "budget": f"{_budget(record)} a cell",
+        "seeds": ", ".join(map(str, settings.seeds)),
+        "images": ", ".join(images),
+        "training": text(" ".join(settings.train_flags), 1000) or "as stylegraft train chooses",
+    }
+
+
+def _budget(record: StudyRecord) -> str:
+    settings = record.settings
+    parts = [] if settings.kimg is None else [kimg_text(settings.kimg)]
+    parts += [] if settings.minutes is None else [f"{settings.minutes:g} min"]
+    return " or ".join(parts)
 
 
 _STATES = ("done", "running", "pending", "failed")
@@ -96,9 +116,8 @@ def _finding(target: TargetStarts) -> Finding:
     if scratch is not None and best is not scratch:
         answer += f" From scratch it is {_with_range(scratch)}"
         if best.reach_sec is not None and best.num_reached == len(best.best) and scratch.best_sec:
-            answer += (
-                f", after {clock(scratch.best_sec)}; {best.source} is there after {clock(best.reach_sec)}"
-            )
+            reached = f"after {clock(best.reach_sec)}" if best.reach_sec > 0 else "from the start"
+            answer += f", after {clock(scratch.best_sec)}; {best.source} is there {reached}"
         answer += "."
     advice, tone = "", "good"
     if best is scratch and len(ranking) > 1:

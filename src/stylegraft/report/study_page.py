@@ -83,6 +83,7 @@ def study_page(
         rows=study_facts.table_rows(targets),
         pictures=study_pictures(folder, targets),
         failed=[cell for cell in record.cells if cell.state == "failed"],
+        settings=study_facts.settings_rows(record),
         cost=study_facts.cost_rows(record),
         command=text(record.command, 4000),
         facts={
