@@ -1,9 +1,11 @@
 """What the compiled kernels and the choices around them gain, each beside what it replaced.
 
     python benchmarks/kernels.py                        # under half a minute
+    python benchmarks/kernels.py --precision fp32       # feature maps in fp32 where there are bf16 units too
 
-Shapes are those of the yardstick's settings. "Forward" and "backward" are medians of their own; GB/s are the
-bytes that one pass has to move over its time. Two rows are choices that were not taken.
+Shapes are those of the yardstick's settings, feature maps in the number type that training takes here.
+"Forward" and "backward" are medians of their own; GB/s are the bytes that one pass has to move over its time.
+Two rows are choices that were not taken.
 Writes `results/<date>-kernels.json` beside this file; `render.py` puts the table into the documentation.
 """
 
@@ -19,7 +21,7 @@ import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor
 
-from stylegraft.bench.machine import measure_machine, median_seconds
+from stylegraft.bench.machine import measure_machine, median_seconds, resolved_precision
 from stylegraft.bench.markdown import number, table
 from stylegraft.bench.results import machine_line, result_header, write_result
 from stylegraft.bench.roofline import count_parameters
@@ -37,14 +39,19 @@ from stylegraft.ops.modulated_layer import modulated_to_image
 RESULTS = Path(__file__).parent / "results"
 REPEATS = 15
 BATCH, CHANNELS, SIDE_PX = 16, 64, 64
-BF16_BYTES, FP32_BYTES = 2, 4
+FP32_BYTES = 4
+DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
-def measure() -> list[dict[str, Any]]:
-    """Returns one row a comparison: seconds before and after, and the bytes of one pass."""
+def measure(dtype: torch.dtype) -> list[dict[str, Any]]:
+    """Returns one row a comparison: seconds before and after, and the bytes of one pass.
+
+    Args:
+        dtype: of the feature maps.
+    """
     torch.manual_seed(0)
-    x = _maps(BATCH, CHANNELS, SIDE_PX)
-    pass_bytes = x.numel() * BF16_BYTES
+    x = _maps(BATCH, CHANNELS, SIDE_PX, dtype)
+    pass_bytes = x.nbytes
     rows = []
 
     scale, bias = torch.rand(BATCH, CHANNELS) + 0.5, torch.randn(CHANNELS)
@@ -64,13 +71,13 @@ def measure() -> list[dict[str, Any]]:
 
     taps = setup_filter((1.0, 3.0, 3.0, 1.0))
     assert taps is not None
-    taps = taps.to(torch.bfloat16)
+    taps = taps.to(dtype)
 
     def adjoint_by_torch() -> Tensor:
         return F.conv_transpose2d(half, depthwise, stride=2, padding=1, groups=CHANNELS)
 
     full = x.detach()
-    half, depthwise = _maps(BATCH, CHANNELS, SIDE_PX // 2), taps.expand(CHANNELS, 1, -1, -1)
+    half, depthwise = _maps(BATCH, CHANNELS, SIDE_PX // 2, dtype), taps.expand(CHANNELS, 1, -1, -1)
     rows.append(
         _row(
             "gradient of the halving FIR filter",
@@ -162,8 +169,8 @@ def _row(
     }
 
 
-def _maps(n: int, channels: int, side_px: int) -> Tensor:
-    maps = torch.randn(n, channels, side_px, side_px, dtype=torch.bfloat16)
+def _maps(n: int, channels: int, side_px: int, dtype: torch.dtype) -> Tensor:
+    maps = torch.randn(n, channels, side_px, side_px, dtype=dtype)
     return maps.contiguous(memory_format=torch.channels_last)
 
 
@@ -180,17 +187,24 @@ def tables(result: dict[str, Any]) -> dict[str, str]:
         for row in result["rows"]
     ]
     header = ["operation", "torch, ms", "ours, ms", "times", "GB/s of ours"]
-    return {"kernels": f"{machine_line(result)}\n\n{table(header, cells)}"}
+    head = f"{machine_line(result)} Feature maps in {result['precision']}."
+    return {"kernels": f"{head}\n\n{table(header, cells)}"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--precision", choices=["auto", *DTYPES], default="auto")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder or file of the JSON")
     given = parser.parse_args()
-    compile_kernels()
-    result = result_header("kernels") | {"rates": measure_machine(), "rows": measure()}
+    precision = resolved_precision(given.precision)
+    compile_kernels(precision)
+    result = result_header("kernels") | {
+        "precision": precision,
+        "rates": measure_machine(),
+        "rows": measure(DTYPES[precision]),
+    }
     path = write_result(given.out, result)
     print(tables(result)["kernels"])
     Console().print(f"\nwritten: {path}")

@@ -41,7 +41,7 @@ def measure(precision: Any, steps: int, with_yardstick: bool, console: Console) 
     """Measures everything, machine first, and returns it JSON-ready."""
     settings = YardstickSettings()
     config = run_config(settings, precision)
-    compile_kernels()
+    compile_kernels(precision)
     rates = measure_rates()
     console.print(f"rates {rates}")
     measured = measure_phases(config, real_images(settings), steps)

@@ -23,8 +23,8 @@ RUNS_A_KERNEL = (
 def places(tmp_path, monkeypatch):
     """Both places where machine code is kept, empty, and the machine code of this process."""
     monkeypatch.setenv("STYLEGRAFT_CACHE", str(tmp_path / "cache"))
-    machine_code.addresses()
-    code = machine_code._read(machine_code._key())
+    machine_code.addresses("bf16")
+    code = machine_code._read(machine_code._key("bf16"))
     assert code is not None
     monkeypatch.setattr(machine_code, "cache_from_source", lambda path: str(tmp_path / "python" / "x.pyc"))
     return machine_code._places("k" * 64), code
@@ -89,32 +89,33 @@ def test_machine_code_that_others_may_write_is_not_run(places, monkeypatch):
 
 
 def test_key_follows_source_versions_and_processor(monkeypatch, tmp_path):
-    key = machine_code._key()
-    assert machine_code._key() == key
+    key = machine_code._key("bf16")
+    assert machine_code._key("bf16") == key
+    assert machine_code._key("fp32") != key
     with monkeypatch.context() as patch:
         patch.setattr(machine_code, "version", lambda name: "0")
-        assert machine_code._key() != key
+        assert machine_code._key("bf16") != key
     with monkeypatch.context() as patch:
         patch.setattr(machine_code.llvm, "get_host_cpu_name", lambda: "another")
-        assert machine_code._key() != key
+        assert machine_code._key("bf16") != key
     home = Path(machine_code.__file__).parent
     (tmp_path / "code").mkdir()
     for path in (home / "machine_code.py", *home.glob("code/*.py")):
         (tmp_path / path.relative_to(home)).write_bytes(path.read_bytes())
     monkeypatch.setattr(machine_code, "__file__", str(tmp_path / "machine_code.py"))
-    assert machine_code._key() == key
+    assert machine_code._key("bf16") == key
     with (tmp_path / "code" / "scale.py").open("a") as file:
         file.write("# changed\n")
-    assert machine_code._key() != key
+    assert machine_code._key("bf16") != key
 
 
 def test_machine_code_that_needs_the_compiler_is_not_kept(monkeypatch, places):
     """Some later release may leave calls of its own in it; then its addresses serve, in this process."""
     monkeypatch.setattr(machine_code, "_LIBRARY_CALLS", frozenset())
-    compiled_code, compiled = machine_code._compile()
+    compiled_code, compiled = machine_code._compile("bf16")
     if compiled_code is None:
         assert set(compiled) == set(machine_code._KERNELS)
-    monkeypatch.setattr(machine_code, "_compile", lambda: (None, {"scale.forward": 5}))
+    monkeypatch.setattr(machine_code, "_compile", lambda maps: (None, {"scale.forward": 5}))
     monkeypatch.setattr(machine_code, "_read", lambda key: None)
     monkeypatch.setattr(machine_code, "_write", lambda *_: pytest.fail("was kept"))
-    assert machine_code.addresses.__wrapped__() == {"scale.forward": 5}
+    assert machine_code.addresses.__wrapped__("bf16") == {"scale.forward": 5}

@@ -29,7 +29,7 @@ def measure_rates() -> dict[str, float]:
     """
     layer, n = LayerCost("large", "conv", 256, 256, kernel=3, height=16, width=16), 16
     rates = measure_machine()
-    types = [type for type in _DTYPES if f"gemm_{type}_gflops" in rates]
+    types: list[NumberType] = [type for type in _DTYPES if f"gemm_{type}_gflops" in rates]
     for type in types:
         forward, _, _ = convolution_seconds(layer, n, type)
         rates[f"convolution_{type}_gflops"] = 2 * layer.macs * n / forward / 1e9

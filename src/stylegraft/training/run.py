@@ -121,8 +121,8 @@ def start_run(
             facts = {**config.source.facts, **source_facts}
             config = config.replace(source=config.source.replace(facts=facts))
 
-        if dtype == torch.bfloat16 and processes.device.type == "cpu":
-            seconds = compile_kernels()
+        if processes.device.type == "cpu":
+            seconds = compile_kernels(precision)
             if processes.is_first and seconds > _WORTH_SAYING_SEC:
                 tell(
                     console, f"kernels    compiled for this processor in {seconds:.1f} s, kept for later runs"

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylegraft.ops.kernels.parallel import Kernel, launch
+from stylegraft.ops.kernels.parallel import kernels, launch
 
-_forward = Kernel("epilogue.forward")
-_backward = Kernel("epilogue.backward")
+_forward = kernels("epilogue.forward")
+_backward = kernels("epilogue.backward")
 
 NO_CLAMP = 3e38
 
@@ -28,10 +28,10 @@ def epilogue(
     gain: float,
     clamp: float | None,
 ) -> Tensor:
-    """Returns clamp(gain * lrelu(scale * x + noise + bias)), bfloat16 in channels_last; differentiable once.
+    """Returns clamp(gain * lrelu(scale * x + noise + bias)), in channels_last; differentiable once.
 
     Args:
-        x: [N, C, H, W], bfloat16 in channels_last.
+        x: [N, C, H, W], bfloat16 or float32, in channels_last.
         scale: float32 [N, C], or one for all.
         noise: float32 [N, 1, H, W] or [H, W], or None.
         bias: float32 [C].
@@ -61,7 +61,21 @@ class _Epilogue(torch.autograd.Function):
         n, channels, height, width = x.shape
         scale, noise, bias = scale.contiguous(), noise.contiguous(), bias.contiguous()
         y = torch.empty_like(x)
-        launch(_forward, x.numel(), n, height * width, channels, x, scale, noise, bias, y, slope, gain, clamp)
+        launch(
+            _forward[x.dtype],
+            x.numel(),
+            n,
+            height * width,
+            channels,
+            x,
+            scale,
+            noise,
+            bias,
+            y,
+            slope,
+            gain,
+            clamp,
+        )
         ctx.save_for_backward(y, scale, noise, bias)
         ctx.constants = slope, gain, clamp
         return y
@@ -76,10 +90,12 @@ class _Epilogue(torch.autograd.Function):
         grad_scale, grad_bias = torch.empty_like(scale), torch.empty_like(scale)
         grad_noise = torch.empty_like(noise)
         slope, gain, clamp = ctx.constants
+        # bfloat16 rounds the clamp too: whatever is nearer to it than a rounding was clamped.
+        limit = clamp * (1 - 1 / 512) if y.dtype == torch.bfloat16 else clamp
         launch(
-            _backward, y.numel(), n, height * width, channels,
+            _backward[y.dtype], y.numel(), n, height * width, channels,
             grad_y, y, scale, noise, bias, grad_x, grad_scale, grad_bias, grad_noise,
-            slope, gain, clamp,
+            gain, slope * gain, 1 / gain, 1 / (slope * gain), limit,
         )  # fmt: skip
         # Each sample's sums are made by one thread, so that their number does not change the result.
         return grad_x, grad_scale, grad_noise, grad_bias.sum(dim=0), None, None, None

@@ -1,7 +1,7 @@
 """Kernels as machine code: compiled once, by numba, and from then on read from disk without it.
 
 numba is a compiler written in Python. To load it takes half a second and 80 MB, which a training would hold
-to its end; the machine code that it makes of this folder's `code` is 30 kB. LLVM puts that in its place.
+to its end; the machine code that it makes of this folder's `code` is some 30 kB. LLVM puts that in its place.
 """
 
 from __future__ import annotations
@@ -33,14 +33,18 @@ _engines: list[Any] = []  # machine code lives as long as its engine
 
 
 @cache
-def addresses() -> dict[str, int]:
-    """Returns where in memory the machine code of each kernel is, by "module.function" of `code`."""
+def addresses(maps: str) -> dict[str, int]:
+    """Returns where in memory the machine code of each kernel is, by "module.function" of `code`.
+
+    Args:
+        maps: type of the feature maps that kernels work on, "bf16" or "fp32". Each is compiled when needed.
+    """
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    key = _key()
+    key = _key(maps)
     machine_code = _read(key)
     if machine_code is None:
-        machine_code, compiled = _compile()
+        machine_code, compiled = _compile(maps)
         if machine_code is None:
             return compiled
         _write(key, machine_code)
@@ -54,9 +58,9 @@ def _target_machine() -> Any:
     )
 
 
-def _key() -> str:
+def _key(maps: str) -> str:
     """Returns a hash of all that machine code depends on: its source, who compiles it, for what processor."""
-    facts = [version("numba"), version("llvmlite"), llvm.get_process_triple(), llvm.get_host_cpu_name()]
+    facts = [maps, version("numba"), version("llvmlite"), llvm.get_process_triple(), llvm.get_host_cpu_name()]
     digest = hashlib.sha256(repr([*facts, llvm.get_host_cpu_features().flatten()]).encode())
     for path in sorted(Path(__file__).with_name("code").glob("*.py")):
         digest.update(path.read_bytes())
@@ -64,7 +68,7 @@ def _key() -> str:
     return digest.hexdigest()
 
 
-def _compile() -> tuple[bytes | None, dict[str, int]]:
+def _compile(maps: str) -> tuple[bytes | None, dict[str, int]]:
     """Returns all kernels as one object file, and where numba has put them meanwhile.
 
     The file is None if it would need numba to run: in none of the releases known, but who knows the next.
@@ -72,7 +76,8 @@ def _compile() -> tuple[bytes | None, dict[str, int]]:
     whole, compiled = llvm.parse_assembly(""), {}
     for kernel in _KERNELS:
         module, name = kernel.split(".")
-        function = getattr(importlib.import_module(f"stylegraft.ops.kernels.code.{module}"), name)
+        make = getattr(importlib.import_module(f"stylegraft.ops.kernels.code.{module}"), name)
+        function = make(importlib.import_module("stylegraft.ops.kernels.code.memory").MAPS[maps])
         compiled[kernel] = function.address
         assembly = function.inspect_llvm().replace(function.native_name, _symbol(kernel))
         whole.link_in(llvm.parse_assembly(assembly))

@@ -12,8 +12,12 @@ import struct
 from collections.abc import Callable
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Literal
 
 import torch
+
+Maps = Literal["bf16", "fp32"]
+"""Number type of the feature maps that a kernel works on."""
 
 _RUNTIMES = ("*libgomp*.so*", "*libomp*.dylib", "*libiomp5*.so*")
 _ALONE = 0  # in place of the two addresses
@@ -47,23 +51,29 @@ class Kernel:
 
     Args:
         name: "module.function".
+        maps: type of the feature maps, see `machine_code.addresses`.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, maps: Maps) -> None:
+        self._name, self._maps = name, maps
 
     @cached_property
     def address(self) -> int:
         """Where the machine code of the C function `void f(int64_t *)` is."""
-        # Here, because it loads LLVM, which training in float32 or on a GPU has no use for.
+        # Here, because it loads LLVM, which training on a GPU has no use for.
         from stylegraft.ops.kernels.machine_code import addresses
 
-        return addresses()[self._name]
+        return addresses(self._maps)[self._name]
 
     @cached_property
     def run(self) -> Callable[[int], None]:
         """Runs the kernel on this thread; takes the address of its int64."""
         return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.address)
+
+
+def kernels(name: str) -> dict[torch.dtype, Kernel]:
+    """Returns a function of `code`, "module.function", for each type of feature maps."""
+    return {torch.bfloat16: Kernel(name, "bf16"), torch.float32: Kernel(name, "fp32")}
 
 
 def launch(kernel: Kernel, work: int, *values: int | float | torch.Tensor) -> None:

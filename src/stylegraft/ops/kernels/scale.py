@@ -7,14 +7,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylegraft.ops.kernels.parallel import Kernel, launch
+from stylegraft.ops.kernels.parallel import kernels, launch
 
-_forward = Kernel("scale.forward")
-_backward = Kernel("scale.backward")
+_forward = kernels("scale.forward")
+_backward = kernels("scale.backward")
 
 
 def scale_channels(x: Tensor, factors: Tensor) -> Tensor:
-    """Returns bfloat16 channels_last x [N, C, H, W] times float32 factors [N, C]; differentiable once."""
+    """Returns x [N, C, H, W] times float32 factors [N, C]; differentiable once.
+
+    Args:
+        x: bfloat16 or float32, in channels_last.
+        factors: of each sample and channel.
+    """
     return _Scale.apply(x, factors)  # pyright: ignore[reportReturnType]
 
 
@@ -24,7 +29,7 @@ class _Scale(torch.autograd.Function):
         n, channels, height, width = x.shape
         factors = factors.contiguous()
         y = torch.empty_like(x)
-        launch(_forward, x.numel(), n, height * width, channels, x, factors, y)
+        launch(_forward[x.dtype], x.numel(), n, height * width, channels, x, factors, y)
         ctx.save_for_backward(x, factors)
         return y
 
@@ -35,5 +40,8 @@ class _Scale(torch.autograd.Function):
         n, channels, height, width = x.shape
         grad_y = grad_outputs[0].contiguous(memory_format=torch.channels_last)
         grad_x, grad_factors = torch.empty_like(x), torch.empty_like(factors)
-        launch(_backward, x.numel(), n, height * width, channels, x, factors, grad_y, grad_x, grad_factors)
+        launch(
+            _backward[x.dtype], x.numel(), n, height * width, channels,
+            x, factors, grad_y, grad_x, grad_factors,
+        )  # fmt: skip
         return grad_x, grad_factors

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 
 import torch
 
-from stylegraft.ops.kernels.parallel import can_share
+from stylegraft.ops.kernels.parallel import Maps, can_share
 
 _first_order = ContextVar("first_order", default=False)
 
@@ -28,28 +28,34 @@ def first_order(holds: bool = True) -> Iterator[None]:
 
 
 def kernels_fit(x: torch.Tensor) -> bool:
-    """Returns whether kernels may work on `x`: bfloat16 [N, C, H, W] in channels_last on a CPU, used here.
+    """Returns whether kernels may work on `x`: [N, C, H, W] in channels_last on a CPU, bfloat16 or float32.
 
     Without gradients they always may; else only within `first_order`. Not where they would have to do on one
-    thread what torch does on several.
+    thread what torch does on several. Not where both memory formats are the same, as with one channel, for
+    networks in the layout of public files are to compute as their own code does.
     """
     return (
-        x.dtype == torch.bfloat16
+        x.dtype in (torch.bfloat16, torch.float32)
         and x.device.type == "cpu"
         and x.ndim == 4
         and x.is_contiguous(memory_format=torch.channels_last)
+        and not x.is_contiguous()
         and (_first_order.get() or not torch.is_grad_enabled())
         and can_share()
     )
 
 
-def compile_kernels() -> float:
-    """Makes sure that all kernels are machine code and returns the seconds this took.
+def compile_kernels(maps: Maps) -> float:
+    """Makes sure that all kernels of a run are machine code and returns the seconds this took.
 
     The first call after an installation compiles them; later ones, in any process, read them from disk.
+
+    Args:
+        maps: number type of the run's convolutions. Some layers are in fp32 in any case.
     """
     start = time.perf_counter()
     from stylegraft.ops.kernels.machine_code import addresses
 
-    addresses()
+    for needed in {maps, "fp32"}:
+        addresses(needed)
     return time.perf_counter() - start

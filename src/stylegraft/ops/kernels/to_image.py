@@ -7,17 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stylegraft.ops.kernels.parallel import Kernel, launch
+from stylegraft.ops.kernels.parallel import kernels, launch
 
-_forward = Kernel("to_image.forward")
-_backward = Kernel("to_image.backward")
+_forward = kernels("to_image.forward")
+_backward = kernels("to_image.backward")
 
 
 def to_image(x: Tensor, weights: Tensor) -> Tensor:
     """Returns float32 [N, K, H, W]; differentiable once.
 
     Args:
-        x: [N, C, H, W], bfloat16 in channels_last.
+        x: [N, C, H, W], bfloat16 or float32, in channels_last.
         weights: float32 [N, K, C], K a handful: each of the K channels is a pass over a pixel in the cache.
     """
     return _ToImage.apply(x, weights)  # pyright: ignore[reportReturnType]
@@ -29,7 +29,7 @@ class _ToImage(torch.autograd.Function):
         n, channels, height, width = x.shape
         weights = weights.contiguous()
         y = torch.empty(n, weights.shape[1], height, width)
-        launch(_forward, x.numel(), n, height * width, channels, weights.shape[1], x, weights, y)
+        launch(_forward[x.dtype], x.numel(), n, height * width, channels, weights.shape[1], x, weights, y)
         ctx.save_for_backward(x, weights)
         return y
 
@@ -42,7 +42,7 @@ class _ToImage(torch.autograd.Function):
         grad_x, grad_weights = torch.empty_like(x), torch.empty_like(weights)
         sums = torch.empty(torch.get_num_threads(), channels)
         launch(
-            _backward, x.numel(), n, height * width, channels, weights.shape[1],
+            _backward[x.dtype], x.numel(), n, height * width, channels, weights.shape[1],
             x, weights, grad_y, grad_x, grad_weights, sums,
         )  # fmt: skip
         return grad_x, grad_weights

@@ -63,6 +63,9 @@ def _pointer_maker(numba_type: Any, llvm_type: Any) -> Any:
 bfloats = _pointer_maker(types.uint16, _I16)
 floats = _pointer_maker(types.float32, _F32)
 
+MAPS = {"bf16": bfloats, "fp32": floats}
+"""What feature maps may be; each kernel is compiled for all of them."""
+
 
 @intrinsic
 def as_float(typing: Any, bits: Any) -> Any:
