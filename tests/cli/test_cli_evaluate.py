@@ -180,6 +180,18 @@ def test_missing_weights_are_refused_before_any_work(
     _refused(done, "inception-2015-12-05", "Fetch https://", "STYLEGRAFT_FEATURES_DIR")
 
 
+def test_weights_of_a_named_folder_are_checked_and_taken(
+    run_cli: Run, plain_checkpoint: Path, picture_zip: Path, tmp_path: Path
+) -> None:
+    words = [plain_checkpoint, picture_zip, "--metrics", "fid50k_full", "--weights"]
+    _refused(run_cli("evaluate", *words, tmp_path / "nothing"), "--weights", "nothing")
+    (tmp_path / "inception-2015-12-05.pt").write_bytes(b"something else")
+    done = run_cli("evaluate", *words, tmp_path)
+    _refused(
+        done, str(tmp_path / "inception-2015-12-05.pt"), "expected SHA-256 f58cb9b6ec32", "Delete the file"
+    )
+
+
 def test_separability_without_classes_is_refused(
     run_cli: Run, plain_checkpoint: Path, picture_zip: Path
 ) -> None:

@@ -40,6 +40,20 @@ def test_file_in_the_named_folder_is_found(source, tmp_path, monkeypatch):
     assert (found.path, found.sha256, found.is_published) == (tmp_path / source.name, source.sha256, True)
 
 
+def test_folder_named_by_hand_is_looked_into_first(source, tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    (tmp_path / source.name).write_bytes(CONTENT)
+    named = tmp_path / "named"
+    named.mkdir()
+    assert find_weights("inception_v3", named).path == tmp_path / source.name
+    (named / source.name).write_bytes(CONTENT)
+    found = find_weights("inception_v3", named)
+    assert (found.path, found.is_published) == (named / source.name, True)
+    (named / source.name).write_bytes(CONTENT + b"!")
+    with pytest.raises(InputError, match="expected SHA-256"):
+        find_weights("inception_v3", named)
+
+
 def test_file_in_the_cache_folder_is_found(source):
     weights_folder().mkdir(parents=True)
     (weights_folder() / source.name).write_bytes(CONTENT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -37,6 +38,7 @@ def evaluate(
     by_class: bool = False,
     over_time: bool = False,
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+    weights: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     precision: Precision = "auto",
     device: Device = "auto",
     json: bool = False,
@@ -63,6 +65,8 @@ def evaluate(
             equally many are looked at, --num or 1,000 in all
         over_time: also evaluate every checkpoint that the run has kept
         out: folder for evaluation.html and evaluation.json
+        weights: folder with published weights of feature networks, such as InceptionV3; what is not there is
+            looked for in STYLEGRAFT_FEATURES_DIR, in packages and in the cache folder, or fetched
         precision: number type of the convolutions of generator and features, but for published settings,
             whose features are fp32; auto is bf16 where the processor has units for it
         device: auto, cpu, cuda or cuda:1
@@ -73,7 +77,7 @@ def evaluate(
     from stylegraft.data import open_image_set
     from stylegraft.evaluation.evaluate import evaluate_model
     from stylegraft.evaluation.published import chosen_metrics, measure_published, require_weights
-    from stylegraft.features.registry import feature_network
+    from stylegraft.features.registry import feature_network, perceptual_distance
     from stylegraft.files import make_folder
     from stylegraft.metrics.settings import FD_EFFLITE0
     from stylegraft.model import load
@@ -83,6 +87,8 @@ def evaluate(
     with_default, settings = chosen_metrics(metrics)
     if over_time:
         _require_run(source)
+    if weights is not None and not weights.is_dir():
+        raise InputError(f"--weights: expected a folder, got {weights}. Name the one that has the files.")
     if out is not None:
         make_folder(out, "--out")
     model = load(source, device=device, precision=precision)
@@ -90,9 +96,9 @@ def evaluate(
     config = _reading_of(source, model, reading)
     images = open_image_set(data, config)
     split = images.split()
-    require_weights(settings, place)
+    require_weights(settings, place, weights=weights)
     # Published settings are measured in float32 in any case; the result says which it was.
-    network = feature_network(FD_EFFLITE0.feature_network, place, precision=precision)
+    network = feature_network(FD_EFFLITE0.feature_network, place, weights=weights, precision=precision)
     result: dict[str, Any] = {
         "version": __version__,
         "source": str(source),
@@ -120,6 +126,7 @@ def evaluate(
     if by_class:
         from stylegraft.evaluation.by_class import measure_by_class
 
+        each: dict[str, Any] = {} if num is None else {"num_each": -(-num // max(images.c_dim, 1))}
         with progress("looking at classes", shown=not json) as on_progress:
             result["by_class"] = measure_by_class(
                 model,
@@ -130,7 +137,7 @@ def evaluate(
                 mirror=config.mirror,
                 network=network,
                 progress=on_progress,
-                **({} if num is None else {"num_each": -(-num // max(images.c_dim, 1))}),
+                **each,
             )
     if over_time:
         with progress("evaluating checkpoints", shown=not json) as on_progress:
@@ -148,7 +155,15 @@ def evaluate(
     if settings:
         with progress("measuring published settings", shown=not json) as on_progress:
             result["published"] = measure_published(
-                settings, model, images, num=num, seed=first_seed, device=place, progress=on_progress
+                settings,
+                model,
+                images,
+                num=num,
+                seed=first_seed,
+                device=place,
+                networks=partial(feature_network, weights=weights),
+                perceptual=partial(perceptual_distance, weights=weights),
+                progress=on_progress,
             )
     if with_default:
         with progress("measuring", shown=not json) as on_progress:

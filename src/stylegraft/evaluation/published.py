@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -74,17 +75,22 @@ def chosen_metrics(text: str) -> tuple[bool, list[Setting]]:
     return DEFAULT in names, settings
 
 
-def require_weights(settings: Sequence[Setting], device: str = "cpu") -> None:
+def require_weights(settings: Sequence[Setting], device: str = "cpu", *, weights: Path | None = None) -> None:
     """Loads the networks of some settings, so that a missing one is known before any work is done.
+
+    Args:
+        settings: from `chosen_metrics`.
+        device: where they will compute.
+        weights: a folder to look into first.
 
     Raises:
         InputError: weights that are not at hand; one line says what to fetch.
     """
     for setting in settings:
         if isinstance(setting, PathLengthSetting):
-            perceptual_distance(device)
+            perceptual_distance(device, weights=weights)
         elif name := _network_name(setting):
-            feature_network(name, device)
+            feature_network(name, device, weights=weights)
 
 
 def measure_published(

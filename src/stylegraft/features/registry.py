@@ -161,7 +161,8 @@ def feature_network(
     Args:
         name: one of `feature_network_names`.
         device: where to compute.
-        weights: a file by hand; None: see `weights.find_weights` for the places that are searched.
+        weights: a file by hand, or a folder to look into first; None: see `weights.find_weights` for the
+            places that are searched.
         precision: of the convolutions. "fp32" is what published numbers are measured with; "auto" takes
             bfloat16 where the device has units for it.
 
@@ -190,7 +191,8 @@ def perceptual_distance(device: str = "cpu", *, weights: str | Path | None = Non
 
     Args:
         device: where to compute.
-        weights: a file of VGG16 by hand; None: see `weights.find_weights` for the places that are searched.
+        weights: a file of VGG16 by hand, or a folder to look into first; None: see `weights.find_weights`
+            for the places that are searched.
 
     Raises:
         InputError: weights that are not there or not the expected file.

@@ -48,36 +48,38 @@ def weights_folder() -> Path:
 def find_weights(network: str, named: str | Path | None = None) -> FoundWeights:
     """Returns the weights file of a network, downloading it if need be.
 
-    The places, in this order: the file that is named; the folder in `STYLEGRAFT_FEATURES_DIR`; an installed
-    package; `weights_folder`; the internet. Only a file named by hand may differ from the published ones.
+    The places, in this order: the file or folder that is named; the folder in `STYLEGRAFT_FEATURES_DIR`; an
+    installed package; `weights_folder`; the internet. Only a file named by hand may differ from the published
+    ones.
 
     Args:
         network: a key of `SOURCES`.
-        named: a file given by the user.
+        named: a file given by the user, or a folder that may have one by a published name.
 
     Raises:
         InputError: there is none, or one with a published name is another file; one line says what to fetch.
     """
     files = SOURCES[network]
-    if named is not None:
-        path = Path(named)
+    first = None if named is None else Path(named)
+    if first is not None and not first.is_dir():
+        path = first
         if not path.is_file():
             raise InputError(
-                f"weights of {network}: expected a file at {path}, got none. Name one that exists."
+                f"weights of {network}: expected a file or folder at {path}, got none. Name one that exists."
             )
         sha256 = sha256_file(path)
         return FoundWeights(path, sha256, any(sha256 == file.sha256 for file in files))
     for file in files:
-        for folder in _folders(file):
+        for folder in _folders(file, first):
             path = folder / file.name
             if path.is_file():
                 return _checked(network, path, file)
     return _download(network, files)
 
 
-def _folders(file: WeightsFile) -> list[Path]:
+def _folders(file: WeightsFile, first: Path | None) -> list[Path]:
     """Returns where a file may be; a package is found without importing (running) anything of it."""
-    folders = []
+    folders = [] if first is None else [first]
     if named := os.environ.get(FOLDER_VARIABLE):
         folders.append(Path(named))
     if file.package is not None:
