@@ -174,7 +174,7 @@ def test_ray_runs_two_cells_at_once(root: Path, tmp_path: Path) -> None:
         cell = cells(out)[f"{name}/scratch/seed0"]
         assert cell["state"] == "done"
         assert cell["command"].endswith("--threads 1")
-        run = out / cell["folder"]
-        spans.append((run / "config.json", run.with_name("seed0.log")))
+        run = out / cell["folder"]  # its lock is made when its process begins, and never written to
+        spans.append((run.with_name(".seed0.log.lock"), run.with_name("seed0.log")))
     begins, ends = ([path.stat().st_mtime for path in paths] for paths in zip(*spans))
     assert max(begins) < min(ends)  # each began before the other had ended

@@ -43,7 +43,7 @@ def cut_generator(graft: Graft[GeneratorConfig], num_blocks: int) -> None:
     torgb = f"synthesis.{graft.config.block_names[-1]}.torgb"
     if f"{torgb}.weight" not in graft.tensors:
         affine_weight = torch.zeros(graft.config.channels[-1], graft.config.mapping.w_dim)
-        why = "reads the features of a block that had no layer to the picture"
+        why = "no layer to the picture was here: fitted to the old picture, downsampled"
         graft.renew(f"{torgb}.affine.weight", why, affine_weight)
         graft.renew(f"{torgb}.affine.bias", why, torch.ones(graft.config.channels[-1]))
         weight = torch.zeros(graft.config.img_channels, graft.config.channels[-1], 1, 1)
@@ -68,7 +68,7 @@ def cut_discriminator(graft: Graft[DiscriminatorConfig], num_blocks: int, pictur
     fromrgb = f"{graft.config.block_names[-1]}.fromrgb"
     if f"{fromrgb}.weight" not in graft.tensors:
         channels = graft.config.channels[-1]
-        why = "reads the picture for a block that did not"
+        why = "no layer from the picture was here: fitted to the features of the old pictures"
         graft.renew(f"{fromrgb}.weight", why, torch.zeros(channels, graft.config.img_channels, 1, 1))
         graft.renew(f"{fromrgb}.bias", why, torch.zeros(channels))
     fit_discriminator(graft, whole, pictures, len(old.channels) - num_blocks)

@@ -113,6 +113,7 @@ class _RayEngine:
         self._ray: Any = ray
         self._is_ours = not ray.is_initialized()
         if self._is_ours:
+            os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # 30 are too few on a busy machine
             here: dict[str, Any] = {"num_cpus": torch.get_num_threads(), "include_dashboard": False}
             try:
                 ray.init(log_to_driver=False, **({} if os.environ.get("RAY_ADDRESS") else here))
