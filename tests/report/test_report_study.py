@@ -136,7 +136,7 @@ def test_source_that_begins_as_good_as_scratch_ends_is_there_from_the_start():
 def test_settings_say_what_all_cells_have_in_common(study):
     record = read_study(study)
     assert settings_rows(record) == {
-        "budget": "20.0 kimg a cell",
+        "budget": "20 kimg a cell",
         "seeds": "0, 1",
         "images": "of their own size",
         "training": "as stylegraft train chooses",
@@ -151,7 +151,7 @@ def test_settings_say_what_all_cells_have_in_common(study):
         }
     )
     rows = settings_rows(record.model_copy(update={"settings": more}))
-    assert rows["budget"] == "20.0 kimg or 5 min a cell"
+    assert rows["budget"] == "20 kimg or 5 min a cell"
     assert rows["images"] == "64 px, crop, mirrored half of the time"
     assert rows["training"] == "--batch <b>"
 
@@ -178,7 +178,7 @@ def test_seeds_that_overlap_or_are_alone_make_the_answer_less_sure():
 def test_title_and_cost_are_of_all_cells(study):
     record = read_study(study)
     assert study_title(record) == "3 sources on 2 targets, 2 seeds"
-    assert study_subtitle(record) == "20.0 kimg a cell; of 8 cells 5 done, 1 running, 1 pending, 1 failed"
+    assert study_subtitle(record) == "20 kimg a cell; of 8 cells 5 done, 1 running, 1 pending, 1 failed"
     rows = cost_rows(record)
     assert rows["in all"] == "5.5 min of training in 8 cells"
     assert rows["from fashion"] == "60 s a cell (60 s to 60 s), 40.0 images/s"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stylegraft.report.findings import Finding
 from stylegraft.report.numbers import plain
 from stylegraft.report.reading import text
-from stylegraft.report.run_facts import clock, kimg_text
+from stylegraft.report.run_facts import clock
 from stylegraft.report.study_data import Start, TargetStarts
 from stylegraft.transfer.study.config import SCRATCH
 from stylegraft.transfer.study.record import StudyRecord
@@ -66,7 +66,7 @@ def settings_rows(record: StudyRecord) -> dict[str, str]:
 
 def _budget(record: StudyRecord) -> str:
     settings = record.settings
-    parts = [] if settings.kimg is None else [kimg_text(settings.kimg)]
+    parts = [] if settings.kimg is None else [f"{settings.kimg:g} kimg"]
     parts += [] if settings.minutes is None else [f"{settings.minutes:g} min"]
     return " or ".join(parts)
 
