@@ -91,7 +91,8 @@ def test_quickstart_goes_all_the_way(run_cli, tmp_path: Path, small: InProcess) 
     ]
     grafted, scratch = settings
     assert (grafted["source"]["path"], scratch["source"]) == (str(zoo.entry(SOURCE).folder), None)
-    for name in ("generator", "discriminator", "seed", "data_hash", "data", "total_minutes", "batch", "lr"):
+    networks, images = ("generator", "discriminator"), ("data_hash", "data")
+    for name in (*networks, *images, "seed", "total_minutes", "batch", "lr", "ema_kimg", "ema_rampup"):
         assert grafted[name] == scratch[name], name
     assert (grafted["total_minutes"], grafted["data"]["mirror"]) == (0.02, True)
     assert grafted["generator"]["mapping"]["c_dim"] == 6
