@@ -166,6 +166,12 @@ def test_psi_without_meaning_is_refused(draw, measure, psi):
         measure(TinyModel(draw(2, 60)), num=40, psi=psi)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32 - 39])
+def test_seeds_that_nobody_has_are_refused(draw, measure, seed):
+    with pytest.raises(InputError, match="--first-seed: expected 0 to 4294967256"):
+        measure(TinyModel(draw(2, 60)), num=40, seed=seed)
+
+
 def test_nothing_held_out_is_said_and_still_measured(model, split, measure):
     split.holdout_indices, split.note = np.arange(0), "nothing is held out: 90 images are few."
     result = measure(model, num=40)

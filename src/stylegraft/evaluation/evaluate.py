@@ -239,7 +239,8 @@ def fakes_of(
         **options: of `model.sample`.
 
     Raises:
-        InputError: the model has other classes than the images, or psi is outside 0 to 2.
+        InputError: the model has other classes than the images, psi is outside 0 to 2, or a seed outside 0 to
+            2^32 - 1.
     """
     c_dim = model.info["c_dim"]
     if c_dim and labels is not None and labels.shape[1] != c_dim:
@@ -249,6 +250,8 @@ def fakes_of(
         )
     if not 0 <= psi <= 2:
         raise InputError(f"--psi: expected 0 to 2, got {psi:g}. Give 1 for the full variety.")
+    if not 0 <= seed <= 2**32 - num:
+        raise InputError(f"--first-seed: expected 0 to {2**32 - num}, got {seed}. Give 0 if any will do.")
     drawn = labels_of_fakes(labels, num=num, seed=seed)
 
     def sample(start: int, count: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from stylegraft.data.split import group_keys
+from stylegraft.data.split import MIN_HOLDOUT_IMAGES, group_keys
 from stylegraft.errors import DataError, InputError
 from stylegraft.evaluation.classes import ClassifiedImages, ConditionalModel, classes_of, one_hot
 from stylegraft.evaluation.passes import RealFeatures, check_same_shape
@@ -112,7 +112,8 @@ def run_utility(
     train, test = choose(split.train_indices, max_real), choose(split.holdout_indices, max_real)
     if not len(test):
         raise DataError(
-            "--utility: expected held-out images to test on, got none. Give more images, or --holdout 0.1."
+            f"--utility: expected held-out images to test on, got none of {len(split.train_indices)} images. "
+            f"Give at least {3 * MIN_HOLDOUT_IMAGES} images (fewer hold out none), and leave --holdout 0 out."
         )
     fewest = int(np.bincount(classes[train], minlength=len(class_names)).min())
     for size in images_per_class:
