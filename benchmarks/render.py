@@ -2,8 +2,9 @@
 
     python benchmarks/render.py
 
-Reads `results/*.json` of the benchmarks below and rewrites the pages; what has no result stays as it is. Where
-there are results of machines with other bf16 units, or without, the newest of each kind counts and is named.
+Reads `results/*.json` of the benchmarks below and rewrites the pages; what has no result stays as it is.
+Where there are results of machines with other bf16 units, or without, the newest of each kind counts and is
+named.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import kernels
 import precision_quality
 import roofline
 import scaling
+import startup
 
 from stylegraft.bench.markdown import fill, side_by_side
 from stylegraft.bench.results import kind_of_machine, newest_results
@@ -33,6 +35,7 @@ BENCHMARKS = {
     "feature_distance": feature_distance,
     "precision_quality": precision_quality,
     "scaling": scaling,
+    "startup": startup,
 }
 
 

@@ -35,16 +35,17 @@ def test_peak_memory_grows_by_a_large_tensor():
 
 
 def test_products_in_bf16_are_measured_where_they_are_not_slow(monkeypatch):
-    asked = []
+    asked, speeds = [], {torch.float32: 100.0}
 
     def gemm_rate(dtype, size=machine.GEMM_SIZE, repeats=7):
         asked.append((dtype, size))
-        return 100.0 if dtype == torch.float32 else bf16
+        return speeds[dtype]
 
     monkeypatch.setattr(machine, "gemm_rate", gemm_rate)
     monkeypatch.setattr(machine, "copy_rate", lambda: 10.0)
     for has_units, bf16, expected in ((False, 1.0, False), (False, 100.0, True), (True, 1.0, True)):
         asked.clear()
+        speeds[torch.bfloat16] = bf16
         monkeypatch.setattr(machine, "has_bf16_units", lambda device, answer=has_units: answer)
         rates = machine.measure_machine()
         assert ("gemm_bf16_gflops" in rates) == expected

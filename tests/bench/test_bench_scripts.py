@@ -11,6 +11,9 @@ import pytest
 import torch
 
 from stylegraft.bench.results import result_header
+from stylegraft.bench.shipped import run_config
+from stylegraft.bench.yardstick import YardstickSettings
+from stylegraft.cli.main import main
 from stylegraft.features import feature_network
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +83,7 @@ def busy_result() -> dict:
 
 def kernels_result() -> dict:
     row = {"name": "ToRGB, forward", "before_sec": 0.002, "after_sec": 0.0005, "bytes": 20e6}
-    return result_header("kernels") | {"rows": [row]}
+    return result_header("kernels") | {"precision": "fp32", "rows": [row]}
 
 
 def generating_result() -> dict:
@@ -95,6 +98,11 @@ def generating_result() -> dict:
         ],
         "img_per_sec": {"synthesis": 400.0} | dict.fromkeys(ways, 300.0),
     }
+
+
+def startup_result() -> dict:
+    found = {"first_step_sec": 5.5, "first_ever_sec": 9.0, "peak_memory_mb": 900.0}
+    return result_header("startup") | found | {"precision": "bf16"}
 
 
 def feature_result(feature_distance) -> dict:
@@ -147,6 +155,7 @@ def all_tables() -> dict[str, str]:
         | load("busy_neighbour").tables(busy_result())
         | load("kernels").tables(kernels_result())
         | load("generating").tables(generating_result())
+        | load("startup").tables(startup_result())
         | (distance := load("feature_distance")).tables(feature_result(distance))
         | (quality := load("precision_quality")).tables(precision_result(quality))
     )
@@ -160,6 +169,7 @@ def test_tables_of_the_scripts_have_the_figures():
     assert "8 x 10.0 img/s x 18.7 GFLOP = 1496 GFLOP/s" in parts["roofline-multiples"]
     assert "| threads that adapt | 200 | 120 | 0.60 | 190 | 0.95 |" in parts["busy-neighbour"]
     assert "| ToRGB, forward | 2.00 | 0.50 | 4.00 | 40.0 |" in parts["kernels"]
+    assert "| training, bf16 | 5.50 | 9.00 | 900 |" in parts["startup"]
     assert "| 64 | 100 | **400** |\n| 512 | **10.0** |  |" in parts["generating-batches"]
     assert "| `generate` into a zip | 300 | 0.75 |" in parts["generating-ways"]
     assert "| `stylegraft`, bf16 | 180 | 3.00 | 20.0200 |" in parts["feature-distance"]
@@ -187,6 +197,37 @@ def test_multiples_are_fractions_of_the_machine(monkeypatch):
     assert training["fraction_of_gemm"] == pytest.approx(18.7 * 35 / 900)
     assert training["asked_fraction_of_gemm"] == pytest.approx(18.7 * 80 / 900)
     assert training["limit_times_yardstick"] == pytest.approx(16 / 0.25 / 10)
+
+
+def test_startup_trains_at_the_yardsticks_settings(tmp_path, monkeypatch):
+    """The flags give what the other benchmarks measure; the first step is what is waited for."""
+    script = load("startup")
+    images, run = tmp_path / "beans", tmp_path / "run"
+    script.write_bean_set(images, 20, 64, seed=0)
+    planned = {}
+
+    class PlannedError(Exception):
+        pass
+
+    def measure(config, processes):
+        planned["config"] = config
+        raise PlannedError
+
+    monkeypatch.setattr("stylegraft.training.run.measure", measure)
+    monkeypatch.setattr("stylegraft.training.run.compile_kernels", lambda maps: 0.0)
+    with pytest.raises(PlannedError):
+        main(script.train_arguments(images, run, "fp32"))
+    expected, config = run_config(YardstickSettings(), "fp32"), planned["config"]
+    for name in ("batch", "micro_batch", "precision", "lr", "r1_gamma", "r1_interval", "augment"):
+        assert getattr(config, name) == getattr(expected, name), name
+    for name in ("pl_weight", "pl_interval", "pl_batch_shrink", "mixing_prob"):
+        assert getattr(config, name) == getattr(expected, name), name
+    assert config.ada.p == expected.ada.p
+    for network in ("generator", "discriminator"):
+        assert getattr(config, network).channels == getattr(expected, network).channels
+    for name in ("z_dim", "w_dim", "num_layers"):
+        assert getattr(config.generator.mapping, name) == getattr(expected.generator.mapping, name), name
+    assert [held for _, held in script.bars(startup_result())] == [True, True]
 
 
 def test_multiples_are_asked_for_with_bf16_units_only():

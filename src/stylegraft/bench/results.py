@@ -61,7 +61,7 @@ def newest_results(folder: Path, benchmark: str) -> list[dict[str, Any]]:
 
 
 def kind_of_machine(result: Mapping[str, Any]) -> str:
-    """Returns what decides the number type that a result is about: a processor's bf16 units, or "no bf16 units"."""
+    """Returns what decides a result's number type: the processor's bf16 units, or "no bf16 units"."""
     flags = [flag for flag in result["machine"]["flags"] if "bf16" in flag or "amx" in flag]
     return ", ".join(flags) or "no bf16 units"
 
