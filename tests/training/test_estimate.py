@@ -61,6 +61,23 @@ def test_user_decides_interval_and_number(make_config):
     assert scheduled(make_config, eval_kimg=0.001)[0].eval_ticks == 1
 
 
+@pytest.mark.parametrize(
+    ("step_sec", "expected"), [(2.0, [0, 1, 4]), (0.001, [0, 0, 0, 0, 1, 1, 1, 4, 4, 4])]
+)
+def test_slow_steps_are_measured_once_each(make_config, alone, monkeypatch, step_sec, expected):
+    clock, ran = [0.0], []
+
+    def train_step(state, context):
+        ran.append(state.step)
+        clock[0] += step_sec
+
+    monkeypatch.setattr(estimate_module, "train_step", train_step)
+    monkeypatch.setattr(estimate_module.time, "perf_counter", lambda: clock[0])
+    estimate = measure(make_config(pl_weight=2.0, pl_interval=4, r1_interval=16), alone)
+    assert sorted(ran) == expected
+    assert estimate.step_sec == pytest.approx(step_sec)
+
+
 def test_measuring_gives_times_and_leaves_nothing_behind(make_config, alone):
     for budget in ({"total_kimg": 0.8}, {"total_kimg": None, "total_minutes": 0.5}):
         estimate = measure(make_config(**budget), alone)
