@@ -167,7 +167,7 @@ def _classes(by_class: Mapping[str, Any]) -> Finding:
     rare = [row for row in rows if row["agreement"]["value"] < _GOOD_SHARE]
     advice = "Train longer: classes come apart late."
     if max(row["share"] for row in rare) < 1 / len(rows):
-        advice = "It is the rarer ones that fail: train with --balance-classes, or give more images of them."
+        advice = "The rarer ones fail: train longer, with --balance-classes, or give more images of them."
     if lowest < _POOR_SHARE:
         return Finding(question, "poor", "not all of them", answer, advice)
     return Finding(question, "fair", "mostly", answer, advice)
