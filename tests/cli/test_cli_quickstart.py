@@ -140,3 +140,10 @@ def test_quickstart_refuses_an_out_in_use(run_cli, tmp_path: Path, holds: str) -
     assert "--out" in done.err
     assert (out / "thesis.txt" if out.is_dir() else out).read_text() == "years of work"
     assert len(list(tmp_path.rglob("*"))) == 1 + out.is_dir()
+
+
+def test_quickstart_without_time_is_refused_before_anything_is_made(run_cli, tmp_path: Path) -> None:
+    done = run_cli("quickstart", "--out", tmp_path / "quick", "--minutes", 0)
+    assert done.code == 2
+    assert "--minutes 0: expected more than 0" in done.err
+    assert not list(tmp_path.iterdir())

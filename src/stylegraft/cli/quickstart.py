@@ -42,10 +42,12 @@ def quickstart(
     same for your own images. Interrupted, the same command goes on.
 
     Args:
-        out: folder for all of it; must not exist yet
-        minutes: time for the two trainings
+        out: folder for all of it: a new one, or that of the same command to go on with
+        minutes: time for the two trainings, which run at the same time
         seed: chooses the beans
     """
+    if minutes <= 0:
+        raise InputError(f"--minutes {minutes:g}: expected more than 0. Leave it out for 4.")
     command = shlex.join(
         ["stylegraft", "quickstart", "--out", str(out), "--minutes", f"{minutes:g}", "--seed", str(seed)]
     )
