@@ -232,6 +232,30 @@ def test_evaluation_in_the_run_is_shown_with_its_intervals(run):
     assert "50.0 to 60.0" in page_of(run, elsewhere / "evaluation.json")
 
 
+def test_evaluation_by_class_is_a_table(run):
+    row = {
+        "class": "<boots>",
+        "num_train": 18,
+        "share": 0.02,
+        "agreement": {"value": 0.5, "low": 0.4, "high": 0.6},
+        "taken_for": {"bags": 0.5},
+        "num_heldout": 2,
+        "heldout_right": 1,
+        "kd": None,
+        "precision": None,
+        "coverage": None,
+    }
+    by_class = {"rows": [row], "sentence": "Half of them."}
+    (run / "evaluation.json").write_text(json.dumps(evaluation_of() | {"by_class": by_class}))
+    page = page_of(run)
+    for cell in ("&lt;boots&gt;", "18 (2 %)", "50 % (40 to 60)", "bags 50 %", "1 of 2", "too few"):
+        assert f"<td>{cell}</td>" in page
+    assert "Half of them." in page
+    del row["agreement"]
+    (run / "evaluation.json").write_text(json.dumps(evaluation_of() | {"by_class": by_class}))
+    assert "The evaluation was left out" in page_of(run)
+
+
 def test_evaluation_of_something_else_is_called_so(run):
     path = run / "evaluation.json"
     path.write_text(json.dumps(evaluation_of(kimg=3.0)))

@@ -12,6 +12,7 @@ from stylegraft.files import write_text
 from stylegraft.pictures import save_picture, timeline_strip
 from stylegraft.report import run_facts
 from stylegraft.report.charts import Chart, Frame, Line, line_chart, spans_more_than
+from stylegraft.report.class_table import HEADER, class_table
 from stylegraft.report.film import Strips, film_frames, real_picture, seed_strips
 from stylegraft.report.findings import findings
 from stylegraft.report.numbers import numbers
@@ -83,6 +84,7 @@ def run_page(run: RunData, strips: Strips | None, figure_names: Sequence[str]) -
         distance_chart=_distance_chart(run),
         charts=_charts(run.rows),
         evaluation=evaluation,
+        class_header=HEADER,
         settings=run_facts.settings_table(run),
         surgery=run_facts.surgery_lines(run),
         cost=run_facts.cost_table(run),
@@ -186,6 +188,7 @@ def _evaluation(run: RunData) -> tuple[dict[str, Any] | None, list[str]]:
         shown = {
             "findings": answers,
             "numbers": rows,
+            "classes": class_table(result["by_class"]) if result.get("by_class") else [],
             "notes": [text(note, 1000) for note in result.get("notes", [])],
             "kimg": number(result.get("kimg")),
             "data": text(result.get("data")),
