@@ -93,6 +93,15 @@ def test_loop_ends_with_the_budget_of_images(make_loop, tmp_path):
     assert watcher.progress[-1][0] < 1
 
 
+def test_budget_that_the_first_distance_has_spent_buys_one_step(make_loop, tmp_path):
+    """Else a run would end at 0 kimg without a mark that it is finished, and be resumed without end."""
+    loop, watcher = make_loop([3.0, 2.0], total_kimg=None, total_minutes=1e-6)
+    assert loop.run() == "done"
+    assert loop.state.step == 1
+    assert [record["step"] for record in watcher.records if "distance" in record] == [0, 1]
+    assert list_checkpoints(tmp_path)[0][-1].info["train_sec"] > 60e-6
+
+
 def test_loop_counts_steps_for_the_thread_policy_and_nothing_else(make_loop):
     class Policy(ThreadPolicy):
         def __init__(self) -> None:
