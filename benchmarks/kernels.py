@@ -5,7 +5,7 @@
 
 Shapes are those of the yardstick's settings, feature maps in the number type that training takes here.
 "Forward" and "backward" are medians of their own; GB/s are the bytes that one pass has to move over its time.
-Two rows are choices that were not taken.
+The last rows are choices that were not taken.
 Writes `results/<date>-kernels.json` beside this file; `render.py` puts the table into the documentation.
 """
 
@@ -30,6 +30,7 @@ from stylegraft.bench.yardstick import YardstickSettings
 from stylegraft.networks.config import GeneratorConfig
 from stylegraft.networks.stylegan2 import Generator
 from stylegraft.ops.bias_act import bias_act
+from stylegraft.ops.conv_resample import conv2d_resample
 from stylegraft.ops.depthwise_fir import fir_down, fir_up
 from stylegraft.ops.filters import setup_filter
 from stylegraft.ops.kernels.epilogue import epilogue
@@ -106,7 +107,7 @@ def measure(dtype: torch.dtype) -> list[dict[str, Any]]:
 
     rows.append(_adam_row())
     rows.append(_split_row())
-    return rows
+    return rows + _up_rows(dtype)
 
 
 def _both_ways(
@@ -156,6 +157,37 @@ def _split_row() -> dict[str, Any]:
 
     num_bytes = (x.numel() + weight.numel() + BATCH * 256 * 16) * FP32_BYTES
     return _row("not taken: 257 maps as 256 + 1", lambda: F.conv2d(x, weight, padding=1), split, num_bytes)
+
+
+def _up_rows(dtype: torch.dtype) -> list[dict[str, Any]]:
+    """Not taken: the up-convolution of the last block, forwards and backwards, with its filter in the kernel.
+
+    A transposed convolution and the FIR filter after it are one transposed convolution of 6 x 6, or a
+    convolution to four times the maps whose pixels are shuffled. Each has four times the products.
+    """
+    x = _maps(BATCH, 2 * CHANNELS, SIDE_PX // 2, dtype).requires_grad_()
+    taps = setup_filter((1.0, 3.0, 3.0, 1.0))
+    grad = _maps(BATCH, CHANNELS, SIDE_PX, dtype)
+
+    def weight(*shape: int) -> Tensor:
+        values = torch.randn(*shape, dtype=dtype).contiguous(memory_format=torch.channels_last)
+        return values.requires_grad_()
+
+    separate = weight(CHANNELS, 2 * CHANNELS, 3, 3)
+    whole, phases = weight(2 * CHANNELS, CHANNELS, 6, 6), weight(4 * CHANNELS, 2 * CHANNELS, 3, 3)
+
+    def both_ways(up: Callable[[Tensor], Tensor], w: Tensor) -> Callable[[], object]:
+        return lambda: torch.autograd.grad(up(w), [x, w], grad)
+
+    kept = both_ways(lambda w: conv2d_resample(x, w, taps, up=2, padding=1, flip_weight=False), separate)
+    others = {
+        "6 x 6": both_ways(lambda w: F.conv_transpose2d(x, w, stride=2, padding=2), whole),
+        "four phases": both_ways(lambda w: F.pixel_shuffle(F.conv2d(x, w, padding=1), 2), phases),
+    }
+    num_bytes = 3 * (x.nbytes + grad.nbytes)
+    return [
+        _row(f"not taken: up-convolution as {name}", kept, other, num_bytes) for name, other in others.items()
+    ]
 
 
 def _row(

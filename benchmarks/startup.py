@@ -71,8 +71,6 @@ def train_arguments(images: Path, run: Path, precision: str) -> list[str]:
 def train(arguments: list[str], steps: int, out: Path) -> None:
     """Runs the command in this process until `steps` steps are done; leaves what it found in `out`."""
     from stylegraft.cli.main import main as stylegraft
-
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line, before torch loads
     from stylegraft.training import loop
 
     train_step, first = loop.train_step, []
@@ -92,7 +90,11 @@ def train(arguments: list[str], steps: int, out: Path) -> None:
 
 def start_once(images: Path, precision: str, steps: int, cache: Path) -> dict[str, float]:
     """Returns the seconds until the first step of a new process is done, and its peak memory."""
-    environment = environment_without_compilers() | {"STYLEGRAFT_CACHE": str(cache)}
+    variables = {
+        "STYLEGRAFT_CACHE": str(cache),
+        "OMP_WAIT_POLICY": "passive",
+    }  # the latter as the command line
+    environment = environment_without_compilers() | variables
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         words = train_arguments(images, Path(folder) / "run", precision)
