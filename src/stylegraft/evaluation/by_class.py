@@ -219,13 +219,13 @@ def _sentence(rows: Sequence[dict[str, Any]]) -> str:
     mean = float(np.mean([row["agreement"]["value"] for row in rows]))
     worst = min(rows, key=lambda row: row["agreement"]["value"])
     sentence = (
-        f"A classifier of real images takes {mean:.0%} of the generated images for the class that was asked "
+        f"A classifier of real images takes {100 * mean:.0f} % of the generated images for the class that was asked "
         f"for (mean over {len(rows)} classes)"
     )
     if worst["agreement"]["value"] == 1:
         return f"{sentence}."
     sentence += (
-        f"; fewest of {worst['class']!r} ({worst['agreement']['value']:.0%}, "
+        f"; fewest of {worst['class']!r} ({100 * worst['agreement']['value']:.0f} %, "
         f"{worst['num_train']:,} training images)"
     )
     other = next(iter(worst["taken_for"]))
