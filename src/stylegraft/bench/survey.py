@@ -27,6 +27,7 @@ from stylegraft.data.config import DataConfig
 from stylegraft.data.dataset import ImageSet
 from stylegraft.data.split import Split
 from stylegraft.networks.config import DiscriminatorConfig, GeneratorConfig
+from stylegraft.ops.kernels.switch import compile_kernels
 from stylegraft.runtime.processes import Processes
 from stylegraft.training.config import PresetName, RunConfig, TrainOptions
 from stylegraft.training.estimate import measure
@@ -102,6 +103,8 @@ def survey(
     on_note("matrix products, convolutions and copies")
     rates = measure_rates()
     precisions: tuple[NumberType, ...] = ("bf16", "fp32") if bf16_pays(rates) else ("fp32",)
+    for precision in precisions:
+        compile_kernels(precision)  # here, where no measurement waits for it
     jobs = [_yardstick_job(yardstick or YardstickSettings(), precision, rates) for precision in precisions]
     jobs += [
         _preset_job(preset, size_px, precision, rates)
