@@ -219,8 +219,8 @@ def _sentence(rows: Sequence[dict[str, Any]]) -> str:
     mean = float(np.mean([row["agreement"]["value"] for row in rows]))
     worst = min(rows, key=lambda row: row["agreement"]["value"])
     sentence = (
-        f"A classifier of real images takes {100 * mean:.0f} % of the generated images for the class that was "
-        f"asked for (mean over {len(rows)} classes)"
+        f"A classifier of real images takes {100 * mean:.0f} % of the generated images for the class that "
+        f"was asked for (mean over {len(rows)} classes)"
     )
     if worst["agreement"]["value"] == 1:
         return f"{sentence}."
