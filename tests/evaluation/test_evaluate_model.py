@@ -49,6 +49,10 @@ def test_result_names_everything_it_depends_on(model, images, measure):
     assert expected.items() <= result["settings"].items()
     assert result["settings"]["content_hash"] == images.content_hash
     assert set(result["metrics"]) == ROWS
+    # A number of other features is not called FD-EffLite0.
+    assert result["settings"]["distance"] == "FD-tiny"
+    assert result["metrics"]["fd_heldout"]["name"] == "FD-tiny to held-out images"
+    assert result["metrics"]["kd_train"]["name"] == "KD-tiny to training images"
     first, *others = model.calls
     assert first[0] == [7], "one picture is made before all others, to compare shapes"
     assert [seed for seeds, _, _ in others for seed in seeds] == list(range(7, 67))

@@ -1,10 +1,14 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 
 from stylegraft.errors import InputError
 from stylegraft.features import feature_network, feature_network_names, registry
+from stylegraft.features.names import FeatureNetworkName
 from stylegraft.features.sources import SOURCES
+from stylegraft.metrics.settings import DISTANCE_NAMES
 
 PIXELS = np.random.RandomState(0).randint(0, 256, [3, 24, 40, 3], np.uint8)
 # Another batch size or memory layout changes the order of float32 sums, no more.
@@ -92,3 +96,9 @@ def test_every_tensor_of_every_layout_has_a_name_of_its_own(build):
         names = [name for name in map(layout.name, keys) if name is not None]
         assert len(set(names)) == len(names)
         assert not any(name.startswith(layout.unused) for name in names)
+
+
+def test_names_of_flags_and_of_distances_are_those_of_the_registry() -> None:
+    assert get_args(FeatureNetworkName) == feature_network_names()
+    assert tuple(DISTANCE_NAMES) == feature_network_names()
+    assert len(set(DISTANCE_NAMES.values())) == len(DISTANCE_NAMES)

@@ -12,6 +12,7 @@ from stylegraft.cli.output import print_json, progress
 from stylegraft.cli.shared import DataPath, Device, ModelPath, Precision
 from stylegraft.data.config import DataConfig
 from stylegraft.errors import InputError
+from stylegraft.features.names import FeatureNetworkName
 from stylegraft.zoo import resolve
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def evaluate(
     utility_sizes: tuple[int, ...] = (),
     by_class: bool = False,
     over_time: bool = False,
+    features: FeatureNetworkName = "effnet_lite0",
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     weights: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     precision: Precision = "auto",
@@ -64,6 +66,8 @@ def evaluate(
         by_class: also say of each class whether its generated images are what was asked for; of all classes
             equally many are looked at, --num or 1,000 in all
         over_time: also evaluate every checkpoint that the run has kept
+        features: network that the default numbers are measured with, for a second opinion; classifiers,
+            classes and curves over time keep to effnet_lite0, published settings to their own
         out: folder for evaluation.html and evaluation.json
         weights: folder with published weights of feature networks, such as InceptionV3; what is not there is
             looked for in STYLEGRAFT_FEATURES_DIR, in packages and in the cache folder, or fetched
@@ -99,6 +103,9 @@ def evaluate(
     require_weights(settings, place, weights=weights)
     # Published settings are measured in float32 in any case; the result says which it was.
     network = feature_network(FD_EFFLITE0.feature_network, place, weights=weights, precision=precision)
+    judge = network
+    if with_default and features != FD_EFFLITE0.feature_network:
+        judge = feature_network(features, place, weights=weights, precision=precision)
     result: dict[str, Any] = {
         "version": __version__,
         "source": str(source),
@@ -175,7 +182,7 @@ def evaluate(
                 seed=first_seed,
                 psi=psi,
                 mirror=config.mirror,
-                network=network,
+                network=judge,
                 progress=on_progress,
             )
         measured["notes"] = _provenance_notes(model, images) + measured["notes"]

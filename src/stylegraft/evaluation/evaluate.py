@@ -43,7 +43,7 @@ from stylegraft.evaluation.statistics import RealImages, SampleFakes, choose
 from stylegraft.evaluation.stats_cache import StatsCache
 from stylegraft.features.registry import FeatureNetwork, feature_network
 from stylegraft.metrics.ranking import too_small_to_rank
-from stylegraft.metrics.settings import FD_EFFLITE0
+from stylegraft.metrics.settings import FD_EFFLITE0, small_set_distance
 
 SCHEMA_VERSION = 2
 MAX_REAL = 5000
@@ -128,7 +128,7 @@ def evaluate_model(
             the labels of the real images.
         psi: truncation of the samples; 1 is none.
         mirror: training mirrors its images.
-        network: takes the features; None: the one that the setting names.
+        network: takes the features, and names the distances; None: that of FD-EffLite0.
         cache: for real features; None: in the user's cache folder.
         max_real: more real images than this (on either side of the split) are thinned out by a fixed draw.
         progress: called with what is done and what there is in all, about in images.
@@ -148,11 +148,12 @@ def evaluate_model(
     train, holdout = choose(split.train_indices, max_real), choose(split.holdout_indices, max_real)
     if len(train) < 2 or len(holdout) == 1:
         raise DataError(
-            f"{FD_EFFLITE0.name}: expected at least 2 images to train on and none or at least 2 held out, "
+            f"real images: expected at least 2 images to train on and none or at least 2 held out, "
             f"got {len(train)} and {len(holdout)}. Give more images."
         )
     start = time.perf_counter()
     network = network or feature_network(FD_EFFLITE0.feature_network)
+    distance = small_set_distance(network.name)
     total = num + 2 * len(train) + (2 if mirror else 1) * len(holdout) + 3 * _COMPUTING
     done = 0
 
@@ -175,7 +176,7 @@ def evaluate_model(
 
     # Copies are looked for among the mirror images too, whether training mirrors or not.
     train_side, holdout_side = side(train, True), side(holdout, mirror)
-    metrics = measure_distances(fakes.features, train_side, holdout_side, mirror=mirror)
+    metrics = measure_distances(fakes.features, train_side, holdout_side, setting=distance, mirror=mirror)
     advance(_COMPUTING)
     metrics |= measure_neighbours(fakes.features, train_side, mirror=mirror)
     advance(_COMPUTING)
@@ -199,7 +200,7 @@ def evaluate_model(
         "features": describe_network(network),
         "settings": {
             "name": "default",
-            "distance": FD_EFFLITE0.name,
+            "distance": distance.name,
             "num": num,
             "seed": seed,
             "psi": psi,
@@ -211,7 +212,7 @@ def evaluate_model(
             "labels": "none" if image_set.labels is None else "drawn from the real images",
             "content_hash": image_set.content_hash,
         },
-        "notes": _notes(metrics, network.dim, split, train, holdout, num),
+        "notes": _notes(metrics, distance.name, network.dim, split, train, holdout, num),
         "seconds": time.perf_counter() - start,
     }
 
@@ -356,6 +357,7 @@ def _extremes(scores: np.ndarray | None, seed: int) -> dict[str, list[int]]:
 
 def _notes(
     metrics: dict[str, dict[str, Any]],
+    distance: str,
     dim: int,
     split: HoldoutSplit,
     train: np.ndarray,
@@ -366,7 +368,7 @@ def _notes(
     fewest = min(count for count in (num, len(train), len(holdout)) if count)
     if fewest <= dim:
         notes.append(
-            f"{FD_EFFLITE0.name} is biased upwards with few samples ({fewest:,} against {dim:,} features): "
+            f"{distance} is biased upwards with few samples ({fewest:,} against {dim:,} features): "
             "compare it with what real images score, and with other models at equal counts only. "
             "KD has no such bias."
         )

@@ -33,9 +33,8 @@ from stylegraft.metrics.intervals import MIN_UNITS, Interval
 from stylegraft.metrics.kid import kid, kid_interval
 from stylegraft.metrics.neighbour_intervals import neighbour_intervals
 from stylegraft.metrics.precision_recall import precision_recall
-from stylegraft.metrics.settings import FD_EFFLITE0
+from stylegraft.metrics.settings import FrechetSetting
 
-KERNEL_NAME = FD_EFFLITE0.name.replace("FD", "KD")
 MIN_FOR_NEIGHBOURS = 24
 """Fewer leave no five neighbours in a half-sample, and halves that say nothing."""
 
@@ -88,7 +87,7 @@ class RealSide:
 
 
 def measure_distances(
-    fake: np.ndarray, train: RealSide, holdout: RealSide, *, mirror: bool
+    fake: np.ndarray, train: RealSide, holdout: RealSide, *, setting: FrechetSetting, mirror: bool
 ) -> dict[str, dict[str, Any]]:
     """Returns the rows fd_heldout, kd_heldout (unless nothing is held out), fd_train and kd_train.
 
@@ -96,11 +95,12 @@ def measure_distances(
         fake: features [n, dim].
         train: training images; at least 2.
         holdout: held-out images; none or at least 2.
+        setting: of the Frechet distance; the kernel distance is named after it.
         mirror: training mirrors its images.
     """
     stand_ins = train.part(choose(np.arange(len(train)), len(fake))).one(mirror)
-    rows = _distances_to("heldout", holdout, fake, stand_ins, mirror) if len(holdout) else {}
-    return rows | _distances_to("train", train, fake, None, mirror)
+    rows = _distances_to("heldout", holdout, fake, stand_ins, setting, mirror) if len(holdout) else {}
+    return rows | _distances_to("train", train, fake, None, setting, mirror)
 
 
 def measure_neighbours(fake: np.ndarray, train: RealSide, *, mirror: bool) -> dict[str, dict[str, Any]]:
@@ -149,25 +149,27 @@ def _distances_to(
     real: RealSide,
     fake: np.ndarray,
     stand_ins: np.ndarray | None,
+    setting: FrechetSetting,
     mirror: bool,
 ) -> dict[str, dict[str, Any]]:
     features, groups = real.both(mirror)
     once = real.one(mirror)
     if min(len(np.unique(groups)), len(fake)) >= MIN_UNITS:
-        fd = frechet_interval(features, fake, ddof=FD_EFFLITE0.ddof, real_groups=groups, num=_NUM_HALVES)
+        fd = frechet_interval(features, fake, ddof=setting.ddof, real_groups=groups, num=_NUM_HALVES)
         kd = kid_interval(once, fake, real_groups=real.groups)
     else:
-        fd, kd = _bare(_frechet(features, fake)), _bare(kid(once, fake))
+        fd, kd = _bare(_frechet(features, fake, setting)), _bare(kid(once, fake))
     fd_real = kd_real = None
     if stand_ins is not None:
         how = _AS_FAKES.format(num=f"{len(stand_ins):,}")
-        fd_real = {"value": _frechet(features, stand_ins), "how": how}
+        fd_real = {"value": _frechet(features, stand_ins, setting), "how": how}
         kd_real = {"value": kid(once, stand_ins), "how": how}
     counts = {"num_real": len(real), "num_fake": len(fake), "against": side}
+    kernel = setting.name.replace("FD", "KD", 1)
     words = {"heldout": "held-out images", "train": "training images"}[side]
     return {
-        f"fd_{side}": _row(f"{FD_EFFLITE0.name} to {words}", "lower", fd, fd_real, **counts),
-        f"kd_{side}": _row(f"{KERNEL_NAME} to {words}", "lower", kd, kd_real, **counts),
+        f"fd_{side}": _row(f"{setting.name} to {words}", "lower", fd, fd_real, **counts),
+        f"kd_{side}": _row(f"{kernel} to {words}", "lower", kd, kd_real, **counts),
     }
 
 
@@ -177,6 +179,6 @@ def _bare(value: float) -> Interval:
     return Interval(value, unknown, unknown, level=0.95, standard_error=unknown, reach=unknown)
 
 
-def _frechet(real: np.ndarray, fake: np.ndarray) -> float:
+def _frechet(real: np.ndarray, fake: np.ndarray, setting: FrechetSetting) -> float:
     stats = FeatureStats.from_features(real), FeatureStats.from_features(fake)
-    return stats_distance(*stats, FD_EFFLITE0.ddof)
+    return stats_distance(*stats, setting.ddof)

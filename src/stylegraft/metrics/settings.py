@@ -30,8 +30,27 @@ class FrechetSetting:
     ddof: int
 
 
-# Not "FID": that name belongs to the Inception network, whose numbers this one cannot be compared with.
-FD_EFFLITE0 = FrechetSetting(name="FD-EffLite0", feature_network="effnet_lite0", ddof=1)
+# None is called "FID": that is a setting too, of 50,000 fakes and all real images (`fid50k_full`).
+DISTANCE_NAMES: dict[str, str] = {
+    "effnet_lite0": "FD-EffLite0",
+    "effnet_lite1": "FD-EffLite1",
+    "effnet_lite2": "FD-EffLite2",
+    "mobilenet_v2": "FD-MobileNetV2",
+    "inception_v3": "FD-Inception",
+    "inception_v3_pytorch_fid": "FD-InceptionPT",
+    "vgg16": "FD-VGG16",
+    "dinov2_vits14": "FD-DINOv2-S",
+    "dinov2_vitl14": "FD-DINOv2-L",
+}
+
+
+def small_set_distance(feature_network: str) -> FrechetSetting:
+    """Returns the distance of the default setting with features of this network, known here or not."""
+    name = DISTANCE_NAMES.get(feature_network, f"FD-{feature_network}")
+    return FrechetSetting(name=name, feature_network=feature_network, ddof=1)
+
+
+FD_EFFLITE0 = small_set_distance("effnet_lite0")
 
 
 @dataclass(frozen=True, kw_only=True)
