@@ -214,7 +214,7 @@ def test_startup_trains_at_the_yardsticks_settings(tmp_path, monkeypatch):
         raise PlannedError
 
     monkeypatch.setattr("stylegraft.training.run.measure", measure)
-    monkeypatch.setattr("stylegraft.training.run.compile_kernels", lambda maps: 0.0)
+    monkeypatch.setattr("stylegraft.training.run.compile_kernels", lambda maps: None)
     with pytest.raises(PlannedError):
         main(script.train_arguments(images, run, "fp32"))
     expected, config = run_config(YardstickSettings(), "fp32"), planned["config"]

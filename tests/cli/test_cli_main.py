@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import subprocess
 import sys
@@ -103,6 +104,17 @@ def _replace_inspect(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> N
         raise error
 
     monkeypatch.setattr(importlib.import_module("stylegraft.cli.inspect"), "inspect", inspect)
+
+
+def test_notices_of_the_library_go_to_standard_error(run_cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def inspect() -> None:
+        logging.getLogger("stylegraft.ops").info("compiled in %d s", 2)
+        print("{}")
+
+    monkeypatch.setattr(importlib.import_module("stylegraft.cli.inspect"), "inspect", inspect)
+    done = run_cli("inspect")
+    assert (done.code, done.out, done.err) == (0, "{}\n", "compiled in 2 s\n")
+    assert logging.getLogger("stylegraft").handlers == []
 
 
 @pytest.mark.parametrize(

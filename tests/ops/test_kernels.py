@@ -7,6 +7,7 @@ up to some thousand products in another order, 1e-5 of the largest.
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -203,7 +204,9 @@ def test_networks_compute_the_same_with_kernels_as_with_plain_torch(dtype, image
 
 def test_compile_kernels_is_quick_the_second_time():
     compile_kernels("bf16")
-    assert compile_kernels("bf16") < 0.1
+    start = time.perf_counter()
+    compile_kernels("bf16")
+    assert time.perf_counter() - start < 0.1
 
 
 def test_launch_works_without_an_openmp_runtime(monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -119,3 +120,14 @@ def test_machine_code_that_needs_the_compiler_is_not_kept(monkeypatch, places):
     monkeypatch.setattr(machine_code, "_read", lambda key: None)
     monkeypatch.setattr(machine_code, "_write", lambda *_: pytest.fail("was kept"))
     assert machine_code.addresses.__wrapped__("bf16") == {"scale.forward": 5}
+
+
+def test_compiling_is_said_and_timed(monkeypatch, places, caplog):
+    _, code = places
+    monkeypatch.setattr(machine_code, "_compile", lambda maps: (code, {}))
+    with caplog.at_level("INFO", logger="stylegraft"):
+        assert set(machine_code.addresses.__wrapped__("bf16")) == set(machine_code._KERNELS)
+        machine_code.addresses.__wrapped__("bf16")
+    # Once: the second time they come from disk.
+    (line,) = caplog.messages
+    assert re.fullmatch(r"kernels    for bf16 compiled in \d+\.\d s, kept for later runs", line)

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the run failed, 2 the request was wrong, 130 interrupted f
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -49,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
+    library, notices = logging.getLogger("stylegraft"), _Notices()
+    library.addHandler(notices)
+    library.setLevel(logging.INFO)
     try:
         code = _dispatch(words)
         sys.stdout.flush()
@@ -67,6 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print("\nstylegraft: interrupted", file=sys.stderr)
         return _INTERRUPTED
+    finally:
+        library.removeHandler(notices)
+
+
+class _Notices(logging.Handler):
+    """Shows what the library has to say of itself, such as a wait that happens once after an installation."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints one line, to wherever standard error goes by now."""
+        print(record.getMessage(), file=sys.stderr)
 
 
 def _dispatch(words: list[str]) -> int:

@@ -56,7 +56,6 @@ from stylegraft.training.state import TrainState, new_state
 from stylegraft.training.step import RealBatch, StepContext
 
 _FEW_IMAGES = 5000  # augmentation gains most below
-_WORTH_SAYING_SEC = 1.0
 _EVALUATION_SEED_OFFSET = 1_000_000  # keeps the curve's fakes apart from the seeds people look at
 
 
@@ -122,11 +121,7 @@ def start_run(
             config = config.replace(source=config.source.replace(facts=facts))
 
         if processes.device.type == "cpu":
-            seconds = compile_kernels(precision)
-            if processes.is_first and seconds > _WORTH_SAYING_SEC:
-                tell(
-                    console, f"kernels    compiled for this processor in {seconds:.1f} s, kept for later runs"
-                )
+            compile_kernels(precision)
         estimate = measure(config, processes)
         measured = None
         if options.eval_share and processes.is_first:

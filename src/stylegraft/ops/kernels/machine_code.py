@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import logging
 import os
+import time
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
@@ -29,6 +31,7 @@ _KERNELS = (
 _LIBRARY_CALLS = frozenset(("memcpy", "memmove", "memset", "memset_pattern16"))
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
+_log = logging.getLogger(__name__)
 _engines: list[Any] = []  # machine code lives as long as its engine
 
 
@@ -44,9 +47,13 @@ def addresses(maps: str) -> dict[str, int]:
     key = _key(maps)
     machine_code = _read(key)
     if machine_code is None:
+        start = time.perf_counter()
         machine_code, compiled = _compile(maps)
+        seconds = time.perf_counter() - start
         if machine_code is None:
+            _log.info("kernels    for %s compiled in %.1f s, for this process only", maps, seconds)
             return compiled
+        _log.info("kernels    for %s compiled in %.1f s, kept for later runs", maps, seconds)
         _write(key, machine_code)
     # Also what was compiled just now is loaded, so that the first run computes what all others do.
     return _load(machine_code)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -45,17 +44,15 @@ def kernels_fit(x: torch.Tensor) -> bool:
     )
 
 
-def compile_kernels(maps: Maps) -> float:
-    """Makes sure that all kernels of a run are machine code and returns the seconds this took.
+def compile_kernels(maps: Maps) -> None:
+    """Makes sure that all kernels of a run are machine code, so that no measurement waits for them.
 
     The first call after an installation compiles them; later ones, in any process, read them from disk.
 
     Args:
         maps: number type of the run's convolutions. Some layers are in fp32 in any case.
     """
-    start = time.perf_counter()
     from stylegraft.ops.kernels.machine_code import addresses
 
     for needed in {maps, "fp32"}:
         addresses(needed)
-    return time.perf_counter() - start
