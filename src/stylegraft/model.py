@@ -237,6 +237,8 @@ class Model:
     ) -> OnnxFile:
         """Writes mapping and synthesis as one ONNX file, after comparing it with the network in onnxruntime.
 
+        Its psi truncates towards what `sample` takes by default, see `truncation_centre`.
+
         Args:
             path: the file; one that exists is replaced.
             noise: "const" (stored in the file), "input" (tensors given by the user) or "none".
@@ -250,8 +252,15 @@ class Model:
             InputError: onnx, onnxscript or onnxruntime is missing, or the model is not fp32 on the CPU.
             RunError: the export failed, or the file cannot be written.
         """
+        centres = None
+        if self.truncation_centre == "class":
+            centres = self._centres(self.generator, torch.eye(self.generator.config.mapping.c_dim)).clone()
         return write_onnx(
-            path, self.generator, noise=noise, facts=carried_facts(self.info, licence, data_note)
+            path,
+            self.generator,
+            noise=noise,
+            class_centres=centres,
+            facts=carried_facts(self.info, licence, data_note),
         )
 
     def _samples_png(self) -> bytes:

@@ -157,7 +157,7 @@ def test_file_that_differs_from_the_network_is_not_written(
 
 def test_values_that_are_no_numbers_are_a_difference(export: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     generator, path, _ = export("resnet")
-    whole = onnx_file._Whole(generator, "none")
+    whole = onnx_file._Whole(generator, "none", None)
     assert 0 < onnx_file._largest_difference(path.read_bytes(), whole) < TOLERANCE
     answers = iter([np.full([1, 1, 16, 16], np.nan), np.zeros([3, 1, 16, 16])])
     session = SimpleNamespace(run=lambda names, inputs: [next(answers)])

@@ -60,6 +60,7 @@ def write_onnx(
     generator: Generator,
     *,
     noise: OnnxNoise = "const",
+    class_centres: torch.Tensor | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> OnnxFile:
     """Writes mapping and synthesis of a generator as one ONNX file, checked against the network.
@@ -73,6 +74,8 @@ def write_onnx(
         path: the file; one that exists is replaced.
         generator: in evaluation mode, on the CPU, computing in float32.
         noise: "const" keeps the stored noise in the file, "input" asks the user for it, "none" has none.
+        class_centres: w of each class that psi truncates towards, float32 [c_dim, w_dim]; labels that mix
+            classes mix them too. None: w_avg, for all.
         facts: what is known of the network; the file carries classes, licence and source as metadata.
 
     Raises:
@@ -87,7 +90,7 @@ def write_onnx(
             f"cannot write {path}: expected a model that computes in float32 on the CPU, got {dtype} on "
             f"{device}. Load it with device='cpu', precision='fp32'."
         )
-    whole = _Whole(generator, noise).eval()
+    whole = _Whole(generator, noise, class_centres).eval()
     program = _export(whole)
     program.model.metadata_props.update(_metadata(facts or {}))
     for node in program.model.graph.all_nodes():
@@ -116,9 +119,12 @@ def write_onnx(
 class _Whole(nn.Module):
     """Mapping, truncation by a tensor, and synthesis, as one function of tensors."""
 
-    def __init__(self, generator: Generator, noise: OnnxNoise) -> None:
+    class_centres: torch.Tensor | None
+
+    def __init__(self, generator: Generator, noise: OnnxNoise, class_centres: torch.Tensor | None) -> None:
         super().__init__()
         self.generator = generator
+        self.register_buffer("class_centres", class_centres)
         self.noise: OnnxNoise = noise if generator.config.use_noise else "none"
         self.has_psi = generator.config.mapping.w_avg_beta is not None
         cutoff = generator.config.truncation_cutoff
@@ -133,7 +139,10 @@ class _Whole(nn.Module):
         mapping, synthesis = self.generator.mapping, self.generator.synthesis
         ws = mapping(inputs["z"], inputs.get("c"))
         if self.has_psi:
-            truncated = mapping.w_avg.lerp(ws[:, : self.cutoff], inputs["psi"])
+            centre = mapping.w_avg
+            if self.class_centres is not None:
+                centre = (inputs["c"] @ self.class_centres).unsqueeze(1)
+            truncated = centre.lerp(ws[:, : self.cutoff], inputs["psi"])
             ws = torch.cat([truncated, ws[:, self.cutoff :]], dim=1)
         if self.noise != "input":
             return synthesis(ws, self.noise, **self.at_lod)

@@ -31,10 +31,12 @@ def kernels_fit(x: torch.Tensor) -> bool:
 
     Without gradients they always may; else only within `first_order`. Not where they would have to do on one
     thread what torch does on several. Not where both memory formats are the same, as with one channel, for
-    networks in the layout of public files are to compute as their own code does.
+    networks in the layout of public files are to compute as their own code does. Nor while a graph is
+    recorded, for export or torch.compile: a kernel works on memory, and there is none.
     """
     return (
-        x.dtype in (torch.bfloat16, torch.float32)
+        not torch.compiler.is_compiling()
+        and x.dtype in (torch.bfloat16, torch.float32)
         and x.device.type == "cpu"
         and x.ndim == 4
         and x.is_contiguous(memory_format=torch.channels_last)
