@@ -190,7 +190,7 @@ def test_rounding_model_is_refused(tmp_path: Path) -> None:
 
 def test_network_without_noise_has_no_noise_inputs() -> None:
     generator = generator_of(GeneratorConfig(img_height=8, img_width=8, channels=(4, 4), use_noise=False))
-    assert list(onnx_file._Whole(generator, "input").example(1, psi=1.0)) == ["z", "psi"]
+    assert list(onnx_file._Whole(generator, "input", None).example(1, psi=1.0)) == ["z", "psi"]
 
 
 def test_missing_library_is_named_with_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
