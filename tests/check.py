@@ -1,7 +1,7 @@
 """All checks of the repository, as people and CI run them: lint, format, types, import contract, tests.
 
     python tests/check.py               everything
-    python tests/check.py -m "not slow" the arguments go to pytest
+    python tests/check.py -m "not slow" the arguments go to pytest; -n 0 runs one test at a time
 
 The quick checks all run before anything is said to have failed; the tests run only when they are clean.
 """
@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # The programs beside this interpreter are meant, so that no environment has to be active.
 PROGRAMS = Path(sys.executable).parent
+# Two files of tests at a time; a file stays together, since its tests share what is slow to make.
+PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadfile"]
 QUICK_CHECKS = {
     "lint": ["ruff", "check", "."],
     "format": ["ruff", "format", "--check", "."],
@@ -31,7 +33,7 @@ def main(pytest_arguments: list[str]) -> int:
     if failed:
         print(f"\nfailed: {', '.join(failed)}; the tests were not run", flush=True)
         return 1
-    return subprocess.run([sys.executable, "-m", "pytest", *pytest_arguments], cwd=ROOT).returncode
+    return subprocess.run([sys.executable, *PYTEST, *pytest_arguments], cwd=ROOT).returncode
 
 
 def _passes(name: str, command: list[str]) -> bool:

@@ -6,6 +6,7 @@ import os
 
 # Before torch is imported: two cores, and often a test or two beside each other.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("MPLBACKEND", "agg")
 
 from collections.abc import Callable
