@@ -142,7 +142,7 @@ def test_what_cannot_be_is_refused_before_anything_is_trained(
     assert not run.exists()
 
 
-@pytest.mark.parametrize("flag", [["--freeze-mapping"], ["--change-widths"], ["--freeze-d", 1]])
+@pytest.mark.parametrize("flag", [["--freeze-mapping"], ["--freeze-d", 1]])
 def test_flags_of_transfer_want_a_source(run_cli, tmp_path: Path, flag: list) -> None:
     photos = write_images(tmp_path / "photos")
     done = run_cli("train", photos, "--out", tmp_path / "run", *SHORT, *SMALL, *flag)

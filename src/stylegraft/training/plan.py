@@ -64,8 +64,6 @@ def plan_run(
             f"--micro-batch {micro_batch}: expected a divisor of the batch, {batch}. "
             f"Use --micro-batch {math.gcd(batch, micro_batch)}."
         )
-    if options.change_widths and source is None:
-        raise InputError("--change-widths: expected --from, for new networks have any widths. Leave it out.")
     if source is None:
         generator = new_generator(family, options, preset, images)
         discriminator = discriminator_beside(generator, options.d_arch)
