@@ -131,3 +131,11 @@ def test_compiling_is_said_and_timed(monkeypatch, places, caplog):
     # Once: the second time they come from disk.
     (line,) = caplog.messages
     assert re.fullmatch(r"kernels    for bf16 compiled in \d+\.\d s, kept for later runs", line)
+
+
+def test_machine_code_that_nobody_keeps_is_not_said_to_be_kept(monkeypatch, places, caplog):
+    monkeypatch.setattr(machine_code, "_compile", lambda maps: (places[1], {}))
+    monkeypatch.setattr(machine_code, "_write", lambda *_: False)
+    with caplog.at_level("INFO", logger="stylegraft"):
+        machine_code.addresses.__wrapped__("bf16")
+    assert caplog.messages[0].endswith("for this process only")

@@ -148,7 +148,7 @@ def evaluate_model(
     train, holdout = choose(split.train_indices, max_real), choose(split.holdout_indices, max_real)
     if len(train) < 2 or len(holdout) == 1:
         raise DataError(
-            f"real images: expected at least 2 images to train on and none or at least 2 held out, "
+            "real images: expected at least 2 images to train on and none or at least 2 held out, "
             f"got {len(train)} and {len(holdout)}. Give more images."
         )
     start = time.perf_counter()

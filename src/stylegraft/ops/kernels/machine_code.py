@@ -50,11 +50,11 @@ def addresses(maps: str) -> dict[str, int]:
         start = time.perf_counter()
         machine_code, compiled = _compile(maps)
         seconds = time.perf_counter() - start
+        kept = machine_code is not None and _write(key, machine_code)
+        fate = "kept for later runs" if kept else "for this process only"
+        _log.info("kernels    for %s compiled in %.1f s, %s", maps, seconds, fate)
         if machine_code is None:
-            _log.info("kernels    for %s compiled in %.1f s, for this process only", maps, seconds)
             return compiled
-        _log.info("kernels    for %s compiled in %.1f s, kept for later runs", maps, seconds)
-        _write(key, machine_code)
     # Also what was compiled just now is loaded, so that the first run computes what all others do.
     return _load(machine_code)
 
@@ -124,11 +124,13 @@ def _read(key: str) -> bytes | None:
     return None
 
 
-def _write(key: str, machine_code: bytes) -> None:
+def _write(key: str, machine_code: bytes) -> bool:
+    """Returns whether there was a place for it."""
     for path in _places(key):
         with suppress(RunError):
             write_bytes(path, hashlib.sha256(machine_code).digest() + machine_code)
-            return
+            return True
+    return False
 
 
 def _is_mine(descriptor: int) -> bool:
