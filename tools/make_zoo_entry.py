@@ -27,6 +27,7 @@ import torch
 
 from stylegraft import __version__
 from stylegraft.checkpoints.native import Checkpoint, read_checkpoint, write_checkpoint
+from stylegraft.checkpoints.opening import OpenedCheckpoint, open_checkpoint
 from stylegraft.checkpoints.run_folder import best_checkpoint, is_run_folder, list_checkpoints
 from stylegraft.cli.arguments import parse
 from stylegraft.cli.train import train
@@ -39,14 +40,15 @@ from stylegraft.model import Model, load
 from stylegraft.pictures import image_grid, save_picture
 from stylegraft.training.config import RunConfig
 from stylegraft.training.plan import plan_run
+from stylegraft.zoo import catalogue
 from stylegraft.zoo.card import ZooCard, ZooFacts
 from stylegraft.zoo.catalogue import CARD_NAME, GRID_NAME, WEIGHTS_FOLDER
 from stylegraft.zoo.sheet import GRID_COLUMNS, GRID_GAP_PX
 
-_OF_THE_MACHINE = frozenset(
-    ("data_path", "precision", "threads", "tick_steps", "eval_ticks", "eval_fakes", "eval_share")
+_NOT_COMPARED = frozenset(
+    ("data_path", "precision", "threads", "tick_steps", "eval_ticks", "eval_fakes", "eval_share", "source")
 )
-"""Settings of a run that follow from where it ran and how fast that was, not from its command."""
+"""Settings of a run that follow from where it ran and how fast that was; and its source, compared by hash."""
 
 _MAX_LEVELS = 1.0
 _MAX_LOGITS = 0.05
@@ -88,6 +90,7 @@ def make_entry(run: Path, facts: Path, data: Path, *, kimg: float | None, psi: f
     if images.content_hash != config.data_hash:
         raise InputError(f"--data {data}: expected the images of {run}, got others. Name the run's own set.")
     check_command(stated.command, config, images)
+    check_licence(stated, config)
     with tempfile.TemporaryDirectory() as temporary:
         made = Path(temporary) / stated.name
         write_checkpoint(made, rounded(checkpoint, stated, len(images)))
@@ -117,7 +120,7 @@ def check_command(command: str, config: RunConfig, images: ImageSet) -> None:
     """Plans the run that a command line would start, and compares it with the run's settings.
 
     Raises:
-        InputError: it is no `stylegraft train` from scratch, or would train in another way.
+        InputError: it is no `stylegraft train`, or would train in another way.
     """
     words = shlex.split(command)
     bound = parse(train, "stylegraft train", words[2:]) if words[:2] == ["stylegraft", "train"] else None
@@ -125,21 +128,54 @@ def check_command(command: str, config: RunConfig, images: ImageSet) -> None:
         raise InputError(f'facts: expected a command "stylegraft train DATA ...", got {command!r}.')
     given = inspect.signature(train).bind(*bound.args, **bound.keywords)  # pyright: ignore
     given.apply_defaults()
-    if given.arguments["source"] is not None or config.source is not None:
-        raise InputError(
-            "facts: a source of the zoo is trained from scratch, so that its licence is its own."
-        )
+    opened = opened_source(given.arguments["source"], config)
     options, reading = given.arguments["training"], given.arguments["images"]
-    planned = plan_run(options, images, images.split(), reading, "cpu", config.precision)
+    planned = plan_run(options, images, images.split(), reading, "cpu", config.precision, opened)
     differ = [
         f"{name} {getattr(planned, name)!r} instead of {getattr(config, name)!r}"
         for name in RunConfig.model_fields
-        if name not in _OF_THE_MACHINE and getattr(planned, name) != getattr(config, name)
+        if name not in _NOT_COMPARED and getattr(planned, name) != getattr(config, name)
     ]
     if differ:
         raise InputError(
             f"facts: the command would train with other settings than the run: {'; '.join(differ)}. "
             "Add the flags that make it the same."
+        )
+
+
+def opened_source(name: str | None, config: RunConfig) -> OpenedCheckpoint | None:
+    """Returns the source in the zoo that a run was grafted from; None: it was trained from scratch.
+
+    Args:
+        name: after `--from` in the stated command.
+        config: of the run.
+
+    Raises:
+        InputError: the run had another source, or one that is not in the zoo, so that nobody else has it.
+    """
+    if name is None and config.source is None:
+        return None
+    if name is None or config.source is None or name not in catalogue.names():
+        raise InputError(
+            "facts: expected a run from scratch, or one from a source of the zoo that the command names."
+        )
+    source = catalogue.entry(name)
+    if source.card["sha256"] != config.source.sha256:
+        raise InputError(f"facts: the run's source was not the zoo's {name} as it is now.")
+    return open_checkpoint(source.folder)
+
+
+def check_licence(facts: ZooFacts, config: RunConfig) -> None:
+    """A grafted source is under its own images' terms and under those of what it was grafted from.
+
+    Raises:
+        InputError: the facts state the one without the other.
+    """
+    beneath = config.source and config.source.facts.get("licence")
+    if beneath and beneath not in facts.licence:
+        raise InputError(
+            f"facts: licence {facts.licence!r}: expected {beneath!r} in it, the terms of the "
+            "source. Name both."
         )
 
 

@@ -161,3 +161,23 @@ def test_stylegan1_grows_from_where_its_source_ends(run_cli, tmp_path: Path) -> 
     assert "growing    16 -> 32 px" in done.err
     start = networks(tmp_path / "run")
     assert start["G.synthesis.lod"] == start["D.lod"] == 1
+
+
+def test_pictures_begin_with_the_tones_of_the_images_unless_told(
+    run_cli, source: Path, tmp_path: Path
+) -> None:
+    for name in ("cats", "dogs"):
+        for photo in write_images(tmp_path / "dark" / name).iterdir():
+            Image.fromarray(np.asarray(Image.open(photo)) // 8).save(photo)
+    for run, words in (("matched", []), ("kept", ["--no-match-tones"])):
+        done = run_cli("train", tmp_path / "dark", "--out", tmp_path / run, "--from", source, *words, *SHORT)
+        assert done.code == 0, done.err
+        assert ("surgery    tones: contrast x 0." in done.err) == (run == "matched")
+        assert settings(tmp_path / run)["match_tones"] == (run == "matched")
+    trained = networks(source, "kimg-000000.008").items()
+    old = {name: tensor for name, tensor in trained if name.split(".")[0] in ("G", "G_ema", "D")}
+    new = {run: networks(tmp_path / run) for run in ("matched", "kept")}
+    changed = {name for name, tensor in old.items() if not torch.equal(new["matched"][name], tensor)}
+    at_the_image = ("torgb.weight", "torgb.bias", "fromrgb.weight", "fromrgb.bias")
+    assert changed == {name for name in old if name.endswith(at_the_image)}
+    assert all(torch.equal(new["kept"][name], tensor) for name, tensor in old.items())

@@ -149,7 +149,7 @@ def test_kimg_chooses_the_nearest_checkpoint(make) -> None:
         (f"stylegraft train x --out y {FLAGS} --seed 3", "seed 3 instead of 0"),
         (f"stylegraft train x --out y {FLAGS.replace('--mirror', '')}", "data "),
         ("stylegraft generate x --out y", "expected a command"),
-        (f"stylegraft train x --out y {FLAGS} --from textures", "trained from scratch"),
+        (f"stylegraft train x --out y {FLAGS} --from textures", "expected a run from scratch"),
         (f"stylegraft train x --out y {FLAGS} --sede 3", "--sede"),
     ],
 )

@@ -93,6 +93,11 @@ class TrainOptions(Config):
         description="with --from: --channel-base and --channel-max may drop the source's least important "
         "feature maps, or add untrained ones",
     )
+    match_tones: bool = Field(
+        default=True,
+        description="with --from: begin with the source's pictures as light and as contrasty as the images, "
+        "swapped where one is dark on light and the other light on dark; --no-match-tones: as they are",
+    )
 
     grow_from: int | None = Field(
         default=None, ge=1, description="stylegan1 begins with images of so many px (8) and grows"
@@ -212,6 +217,7 @@ class RunConfig(Config):
     freeze_d: int = Field(default=0, ge=0, description="convolutions of D, seen from the image")
     freeze_mapping: bool = False
     freeze_synthesis: int = Field(default=0, ge=0, description="blocks of G, the coarsest first")
+    match_tones: bool = Field(default=False, description="of the source's pictures, before the first step")
     r1_gamma: float = Field(default=1.0, ge=0)
     r1_interval: int = Field(
         default=16, ge=1, description="steps between two R1 steps; 1: R1 is part of every step of D"

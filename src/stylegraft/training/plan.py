@@ -17,6 +17,7 @@ from stylegraft.training.new_networks import discriminator_beside, new_generator
 from stylegraft.training.plan_freezing import check_freezing
 from stylegraft.training.plan_growing import plan_growing
 from stylegraft.training.presets import (
+    EMA_RAMPUP_ON_TRANSFER,
     choose_preset,
     ema_half_life_kimg,
     learning_rate,
@@ -102,12 +103,13 @@ def plan_run(
         freeze_d=options.freeze_d,
         freeze_mapping=options.freeze_mapping,
         freeze_synthesis=options.freeze_synthesis,
+        match_tones=options.match_tones and source is not None,
         r1_gamma=_or(options.gamma, r1_gamma(preset, height, width, batch)),
         r1_interval=preset.r1_interval,
         pl_weight=_or(options.pl_weight, path_length_weight(preset, height, width)),
         mixing_prob=_or(options.mixing_prob, preset.mixing_prob),
         ema_kimg=_or(options.ema_kimg, ema_half_life_kimg(preset, batch)),
-        ema_rampup=_or(options.ema_rampup, preset.ema_rampup if source is None else 0.0),
+        ema_rampup=_or(options.ema_rampup, preset.ema_rampup if source is None else EMA_RAMPUP_ON_TRANSFER),
         label_groups=options.label_groups and images.class_indices is not None,
         balance_classes=_balance(options, images),
         augment=None if aug == "none" else augment_preset(options.aug_preset),

@@ -10,6 +10,9 @@ from stylegraft.errors import InputError
 from stylegraft.training.config import AugmentMode, Family, TrainOptions
 from stylegraft.training.growing import lr_factor
 
+EMA_RAMPUP_ON_TRANSFER = 0.2
+"""With a half-life longer than the run so far the average would be half a picture of the source's domain."""
+
 
 @dataclass(frozen=True)
 class Preset:

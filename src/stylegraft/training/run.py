@@ -51,7 +51,7 @@ from stylegraft.training.painter import RunPainter
 from stylegraft.training.plan import plan_run
 from stylegraft.training.presets import preset_data
 from stylegraft.training.sessions import note_session
-from stylegraft.training.source import check_source, take_over, with_surgery
+from stylegraft.training.source import check_source, take_over, tones_of, with_surgery
 from stylegraft.training.state import TrainState, new_state
 from stylegraft.training.step import RealBatch, StepContext
 
@@ -132,7 +132,8 @@ def start_run(
         state = new_state(config, processes.device)
         taken = []
         if opened is not None:
-            copied, surgery = take_over(state, opened, images.class_names)
+            tones = tones_of(images, split.train_indices) if config.match_tones else None
+            copied, surgery = take_over(state, opened, images.class_names, tones)
             taken = [f"source     {copied}", *(f"surgery    {line}" for line in surgery.lines())]
             config = state.config = with_surgery(config, surgery)
     if processes.is_first:

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+import numpy as np
 import torch
 
 from stylegraft.checkpoints.building import check_network, fill_network
 from stylegraft.checkpoints.opening import OpenedCheckpoint
 from stylegraft.checkpoints.provenance import carried_facts
-from stylegraft.checkpoints.surgery import SurgeryReport, Target, operate
+from stylegraft.checkpoints.surgery import SurgeryReport, Target, Tones, operate
 from stylegraft.checkpoints.surgery.target import (
     resized,
     widths,
@@ -23,7 +24,7 @@ from stylegraft.checkpoints.surgery.target import (
     with_discriminator_classes,
     with_generator_classes,
 )
-from stylegraft.data.dataset import ImageSet
+from stylegraft.data.dataset import ImageSet, images_to_tensor
 from stylegraft.errors import CheckpointError, ConfigError, InputError
 from stylegraft.networks.families import DiscriminatorConfig, GeneratorConfig
 from stylegraft.networks.making import make_discriminator, make_generator
@@ -33,6 +34,7 @@ from stylegraft.training.state import TrainState
 
 _Config = TypeVar("_Config", GeneratorConfig, DiscriminatorConfig)
 _SHOWN = 3  # names of tensors in a line
+_NUM_FOR_TONES = 256
 
 
 def check_source(source: OpenedCheckpoint) -> None:
@@ -172,8 +174,22 @@ def with_surgery(config: RunConfig, report: SurgeryReport) -> RunConfig:
     return config.replace(source=config.source.replace(facts=facts))
 
 
+def tones_of(images: ImageSet, train_indices: np.ndarray) -> Tones:
+    """Measures light and dark of some images, the same ones each time.
+
+    Args:
+        images: the set.
+        train_indices: of the images that may be looked at.
+    """
+    chosen = np.linspace(0, len(train_indices) - 1, min(_NUM_FOR_TONES, len(train_indices))).astype(int)
+    return Tones.of(images_to_tensor(images.pixels(train_indices[chosen])))
+
+
 def take_over(
-    state: TrainState, source: OpenedCheckpoint, class_names: Sequence[str] | None = None
+    state: TrainState,
+    source: OpenedCheckpoint,
+    class_names: Sequence[str] | None = None,
+    tones: Tones | None = None,
 ) -> tuple[str, SurgeryReport]:
     """Copies the source's networks into a new state, operated on where the state's have another shape.
 
@@ -183,6 +199,7 @@ def take_over(
         state: at step 0; what the source has nothing for stays as it is.
         source: where from.
         class_names: of the images, by which classes of the source are found; None: not known.
+        tones: of the images; None: the source's pictures stay as light and dark as they are.
 
     Returns:
         A line that says what was copied, and the report of the operation.
@@ -191,7 +208,7 @@ def take_over(
         CheckpointError: tensors are missing, left over or of another shape.
     """
     fresh_G, fresh_D = _on_cpu(state.G), _on_cpu(state.D)
-    target = Target(state.config.generator, state.config.discriminator, fresh_G, fresh_D, class_names)
+    target = Target(state.config.generator, state.config.discriminator, fresh_G, fresh_D, class_names, tones)
     operated = operate(source, target)
     tensors = operated.tensors
     average = "G_ema" if "G_ema" in tensors else "G"

@@ -5,5 +5,6 @@
 
 from stylegraft.checkpoints.surgery.operation import Operated, Target, operate
 from stylegraft.checkpoints.surgery.report import NetworkReport, SurgeryReport
+from stylegraft.checkpoints.surgery.tones import Tones
 
-__all__ = ["NetworkReport", "Operated", "SurgeryReport", "Target", "operate"]
+__all__ = ["NetworkReport", "Operated", "SurgeryReport", "Target", "Tones", "operate"]

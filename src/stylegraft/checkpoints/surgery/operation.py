@@ -1,8 +1,8 @@
 """From a source and the configs that a run wants to tensors of these configs, and a report.
 
 The order of the steps: cut first, because the layers at the image are fitted with whole networks; then the
-shape of images, colour, widths and classes of the blocks that the source has; new blocks last, because they
-are a new network's, of the final shape.
+shape of images, colour, widths and classes of the blocks that the source has; then new blocks, because they
+are a new network's, of the final shape; tones last, because they are measured on what the whole then paints.
 """
 
 from __future__ import annotations
@@ -24,6 +24,13 @@ from stylegraft.checkpoints.surgery.labels_discriminator import change_discrimin
 from stylegraft.checkpoints.surgery.labels_generator import change_generator_classes
 from stylegraft.checkpoints.surgery.report import SurgeryReport
 from stylegraft.checkpoints.surgery.shape import change_shape
+from stylegraft.checkpoints.surgery.tones import (
+    ToneChange,
+    Tones,
+    change_discriminator_tones,
+    change_generator_tones,
+    tone_change,
+)
 from stylegraft.checkpoints.surgery.widths import Kept, change_widths, choose_maps
 from stylegraft.networks.config import ImageSizes
 from stylegraft.networks.families import DiscriminatorConfig, GeneratorConfig
@@ -55,6 +62,7 @@ class Target:
         fresh_G: the state of a new G; what the source has nothing for is its.
         fresh_D: the state of a new D.
         class_names: of the images; None: not known, or there are none.
+        tones: of the images; None: the source's tones stay.
     """
 
     generator: GeneratorConfig
@@ -62,6 +70,7 @@ class Target:
     fresh_G: Tensors
     fresh_D: Tensors
     class_names: Sequence[str] | None
+    tones: Tones | None = None
 
 
 def operate(source: OpenedCheckpoint, target: Target) -> Operated:
@@ -85,15 +94,31 @@ def operate(source: OpenedCheckpoint, target: Target) -> Operated:
 
     tensors: dict[str, Tensors] = {}
     kept: Kept | None = None
-    for name in [name for name in ("G_ema", "G") if name in source.tensors]:
+    change: ToneChange | None = None
+    averages = [name for name in ("G_ema", "G") if name in source.tensors]
+    for name in averages:
         graft = Graft(make_generator, source.generator, dict(source.tensors[name]), target.fresh_G)
         kept = _operate_on_generator(graft, target, match, kept)
+        if target.tones is not None and name == averages[0]:
+            change = _change_of_tones(graft, target.tones)
+        if change is not None:
+            change_generator_tones(graft, change)
         tensors[name], report.networks["G"] = graft.tensors, graft.report()
     if source.discriminator is not None:
         graft = Graft(make_discriminator, source.discriminator, dict(source.tensors["D"]), target.fresh_D)
         _operate_on_discriminator(graft, source, target, match)
+        if change is not None:
+            change_discriminator_tones(graft, change)
         tensors["D"], report.networks["D"] = graft.tensors, graft.report()
+    if change is not None:
+        report.notes.append(change.note())
     return Operated(tensors, report)
+
+
+@torch.no_grad()
+def _change_of_tones(graft: Graft[GeneratorConfig], wanted: Tones) -> ToneChange | None:
+    painted = torch.cat(list(pictures(graft.built(), latents(graft.config)).images))
+    return tone_change(Tones.of(painted.clamp(-1, 1)), wanted)
 
 
 def _widths_note(source: GeneratorConfig, target: GeneratorConfig) -> str | None:
