@@ -143,19 +143,20 @@ def check_command(command: str, config: RunConfig, images: ImageSet) -> None:
         )
 
 
-def opened_source(name: str | None, config: RunConfig) -> OpenedCheckpoint | None:
+def opened_source(named: Path | None, config: RunConfig) -> OpenedCheckpoint | None:
     """Returns the source in the zoo that a run was grafted from; None: it was trained from scratch.
 
     Args:
-        name: after `--from` in the stated command.
+        named: what follows `--from` in the stated command.
         config: of the run.
 
     Raises:
         InputError: the run had another source, or one that is not in the zoo, so that nobody else has it.
     """
-    if name is None and config.source is None:
+    if named is None and config.source is None:
         return None
-    if name is None or config.source is None or name not in catalogue.names():
+    name = str(named)
+    if config.source is None or name not in catalogue.names():
         raise InputError(
             "facts: expected a run from scratch, or one from a source of the zoo that the command names."
         )

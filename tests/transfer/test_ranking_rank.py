@@ -9,16 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from ranking_cases import MeanColours, write_pictures, write_source
 
+from stylegraft.checkpoints.surgery.tones import ToneChange
 from stylegraft.cli.main import main
 from stylegraft.data.config import DataConfig
+from stylegraft.data.dataset import images_to_tensor
 from stylegraft.errors import CheckpointError, DataError, InputError, RunError
 from stylegraft.evaluation.stats_cache import StatsCache
 from stylegraft.transfer.launch import Outcome
 from stylegraft.transfer.ranking import Candidate, Ranking, find_candidates, rank_sources
 from stylegraft.transfer.ranking import probe as probe_module
-from stylegraft.transfer.ranking.features import Shape, fit_samples
+from stylegraft.transfer.ranking.features import Shape, fit_samples, toned
 from stylegraft.transfer.ranking.record import RESULT_NAME
 from stylegraft.transfer.ranking.schedule import BudgetTooSmallError
 
@@ -153,6 +156,15 @@ def test_sources_of_other_sizes_and_channels_are_brought_to_the_images(place: Pa
     write_source(place / "grey", (90, 90, 90), channels=1)
     assert order(rank(place, names=("grey", "large", "blue")))[0] == "large"
     assert order(rank(place, names=("grey", "blue"), reading=DataConfig(channels=1)))
+
+
+def test_samples_are_scored_with_the_tones_that_training_begins_with() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, [2, 8, 8, 3], dtype=np.uint8)
+    change = ToneChange(-0.5, (0.2, 0.0, -0.9))
+    expected = images_to_tensor(pixels) * change.factor + torch.tensor(change.offset)[:, None, None]
+    got = images_to_tensor(toned(pixels, change))
+    assert (got - expected.clamp(-1, 1)).abs().max() <= 0.51 / 127.5
+    assert toned(pixels, None) is pixels
 
 
 def test_fit_samples_stretches_and_turns_grey() -> None:

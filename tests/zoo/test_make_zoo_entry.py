@@ -16,6 +16,7 @@ import make_zoo_entry
 from make_zoo_entry import main
 from stylegraft import zoo
 from stylegraft.checkpoints.native import Checkpoint, read_checkpoint, write_checkpoint
+from stylegraft.checkpoints.opening import open_checkpoint
 from stylegraft.checkpoints.run_folder import checkpoint_path
 from stylegraft.data import DataConfig, open_image_set, write_image_set
 from stylegraft.networks.making import make_discriminator, make_generator
@@ -158,6 +159,57 @@ def test_command_that_would_train_another_run_is_refused(make, command: str, say
     assert code == 2
     assert says in error
     assert zoo.names() == []
+
+
+@pytest.fixture
+def grafted(run: Path, make, images: Path, tmp_path: Path) -> Path:
+    """A run from boats, an entry of the zoo by then, on the same images."""
+    make()
+    source = open_checkpoint(zoo.entry("boats").folder)
+    opened = open_image_set(images, DataConfig(mirror=True))
+    options = TrainOptions(kimg=8, batch=4)
+    config = plan_run(options, opened, opened.split(), opened.config, "cpu", "fp32", source)
+    checkpoint = read_checkpoint(checkpoint_path(run, 4000))
+    checkpoint.state["config"] = config.to_dict()
+    folder = tmp_path / "grafted"
+    write_checkpoint(checkpoint_path(folder, 4000), checkpoint)
+    (folder / "config.json").write_text(config.to_json())
+    return folder
+
+
+def graft_command(source: str) -> str:
+    return f"stylegraft train x.zip --out rafts --from {source} --kimg 8 --batch 4 --mirror"
+
+
+def test_source_that_was_grafted_from_the_zoo_names_both_licences(make, grafted: Path) -> None:
+    changes = {"name": "rafts", "command": graft_command("boats")}
+    code, error = make(run=grafted, licence="CC-BY-4.0", **changes)
+    assert code == 2
+    assert f"expected {FACTS['licence']!r} in it" in error
+    both = f"CC-BY-4.0, {FACTS['licence']}"
+    assert make(run=grafted, licence=both, **changes) == (0, "")
+    assert zoo.entry("rafts").card["licence"] == both
+
+
+def test_source_that_was_grafted_from_what_nobody_has_is_refused(
+    make, grafted: Path, run: Path, tmp_path: Path
+) -> None:
+    for command in (
+        graft_command(str(run)),
+        graft_command("textures"),
+        f"stylegraft train x.zip --out y {FLAGS}",
+    ):
+        code, error = make(run=grafted, name="rafts", command=command)
+        assert code == 2
+        assert "from a source of the zoo that the command names" in error
+    checkpoint = read_checkpoint(checkpoint_path(grafted, 4000))
+    checkpoint.state["config"]["source"]["sha256"] = "0" * 64
+    older = tmp_path / "older"
+    write_checkpoint(checkpoint_path(older, 4000), checkpoint)
+    (older / "config.json").write_text((grafted / "config.json").read_text())
+    code, error = make(run=older, name="rafts", command=graft_command("boats"))
+    assert code == 2
+    assert "was not the zoo's boats as it is now" in error
 
 
 def test_other_images_than_those_of_the_run_are_refused(make, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Features of a source's samples at the size of the target's images, kept on disk like those of images."""
+"""Features of a source's samples at the size and with the tones of the target's images, kept on disk."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from stylegraft.checkpoints.surgery.tones import ToneChange, Tones, tone_change
+from stylegraft.data.dataset import images_to_tensor
 from stylegraft.data.fit import fit_image
 from stylegraft.evaluation.statistics import BATCH
 from stylegraft.evaluation.stats_cache import StatsCache, statistics_key
@@ -49,9 +51,18 @@ def fit_samples(pixels: np.ndarray, shape: Shape) -> np.ndarray:
     return fitted
 
 
+def toned(pixels: np.ndarray, change: ToneChange | None) -> np.ndarray:
+    """Returns samples, uint8 [n, H, W, C], as light and dark as training begins with them."""
+    if change is None:
+        return pixels
+    values = pixels * (change.factor / 127.5) + (np.array(change.offset) - change.factor + 1)
+    return np.rint(values.clip(0, 2) * 127.5).astype(np.uint8)
+
+
 def sample_features(
     model: Model,
     shape: Shape,
+    tones: Tones,
     *,
     first_seed: int,
     num: int,
@@ -65,6 +76,7 @@ def sample_features(
     Args:
         model: the source.
         shape: of the target's images.
+        tones: of the target's images.
         first_seed: samples are those of this seed and the following ones, not truncated.
         num: how many.
         precision: of the model's convolutions.
@@ -73,7 +85,7 @@ def sample_features(
         advance: called with the number of images done.
     """
     key = statistics_key(
-        content_hash=f"samples of {model.info['sha256']} in {precision} as {shape}",
+        content_hash=f"samples of {model.info['sha256']} in {precision} as {shape}, {tones}",
         indices=np.arange(first_seed, first_seed + num),
         orientation="as_is",
         network=network.name,
@@ -86,11 +98,13 @@ def sample_features(
         advance(num)
         return features
     features = np.empty((num, network.dim), np.float32)
+    change = None
     for start in range(0, num, BATCH):
         seeds = range(first_seed + start, first_seed + min(start + BATCH, num))
-        features[start : start + len(seeds)] = network(
-            fit_samples(model.sample(seeds, psi=1.0), shape)
-        ).numpy()
+        pixels = fit_samples(model.sample(seeds, psi=1.0), shape)
+        if start == 0:
+            change = tone_change(Tones.of(images_to_tensor(pixels)), tones)
+        features[start : start + len(seeds)] = network(toned(pixels, change)).numpy()
         advance(len(seeds))
     cache.save_features(key, features)
     return features

@@ -15,6 +15,7 @@ from stylegraft.evaluation.stats_cache import StatsCache
 from stylegraft.features.registry import FeatureNetwork
 from stylegraft.model import load
 from stylegraft.runtime.precision import Precision
+from stylegraft.training.source import tones_of
 from stylegraft.transfer.ranking.candidates import Candidate
 from stylegraft.transfer.ranking.features import Shape, sample_features
 from stylegraft.transfer.ranking.quick_score import QuickScore, Target, Variability
@@ -75,6 +76,7 @@ def score_sources(
 
     features = RealFeatures(images, network, cache).measure(chosen, advance=advance)
     target = Target(features, np.array(group_keys(images.names))[chosen], seed=seed)
+    tones = tones_of(images, split.train_indices)
     scored = Scored({}, {}, target.variability)
     for candidate in candidates:
         assert candidate.path is not None
@@ -82,6 +84,7 @@ def score_sources(
         samples = sample_features(
             model,
             Shape.of(images),
+            tones,
             first_seed=seed * num,
             num=num,
             precision=precision,
