@@ -43,10 +43,11 @@ def compare(graft: Path, scratch: Path) -> None:
         if other.best is None or cell.final is None:
             continue
         reached, last, final = other.best, other.curve[-1], cell.final
+        budget = f"{last.kimg:g} kimg, {last.train_sec / 60:.1f} min"
         columns = (
             cell.target,
             str(cell.seed),
-            f"{reached.distance:.1f} at {reached.kimg:.1f} of {last.kimg:g} kimg, {last.train_sec / 60:.1f} min",
+            f"{reached.distance:.1f} at {reached.kimg:.1f} of {budget}",
             cell.source,
             f"{cell.curve[0].distance:.1f}",
             f"{final.distance:.1f} at {final.kimg:g} kimg ({final.train_sec / 60:.1f} min)",
