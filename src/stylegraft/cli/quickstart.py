@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _NUM_BEANS = 1200
 _SIZE_PX = 32  # a step costs half of one at 64 px, and in minutes it is the number of steps that counts
 _NUM_SAMPLES = 100  # of each source, to choose by
-# For both, so that the start is all that differs, the ramp of the generator average included. Half of the zoo's
-# feature maps where images are large, the most important ones of the source: minutes need steps more than maps.
+# For both, so that the start is all that differs, the ramp of the generator average included. Half of the
+# zoo's feature maps where images are large, the source's most important ones: minutes need steps, not maps.
 _TRAIN_FLAGS = (
     *("--preset", "lite", "--channel-base", "1024", "--channel-max", "128"),
     *("--change-widths", "--ema-rampup", "0.05"),
