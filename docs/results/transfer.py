@@ -2,10 +2,12 @@
 
     python docs/results/transfer.py beans beans
     python docs/results/transfer.py compare graft scratch
+    python docs/results/transfer.py sheet graft scratch transfer.png
     python docs/results/transfer.py join graft scratch both && stylegraft report both
 
 `beans` renders the bean seeds, 400 of each kind, a folder a kind. `compare` prints for each target what
-scratch reached and when a source had that. `join` copies the cells of both into a third study: one report.
+scratch reached and when a source had that. `sheet` draws the last checkpoints of seed 0. `join` copies the
+cells of both into a third study, for one report.
 """
 
 import argparse
@@ -13,8 +15,16 @@ import shutil
 import statistics
 from pathlib import Path
 
+import numpy as np
+
+from stylegraft import load
+from stylegraft.checkpoints.run_folder import list_checkpoints
+from stylegraft.data import DataConfig, open_image_set
 from stylegraft.data.beans import write_bean_set
+from stylegraft.pictures import save_picture, timeline_strip
 from stylegraft.transfer.study.record import Cell, StudyRecord, read_record, write_record
+
+_COLUMNS = 10
 
 
 def recorded(study: Path) -> StudyRecord:
@@ -58,6 +68,24 @@ def compare(graft: Path, scratch: Path) -> None:
     print(f"\nmedian speed of a cell: {statistics.median(s for s in speeds if s):.1f} img/s")
 
 
+def sheet(graft: Path, scratch: Path, out: Path) -> None:
+    """Draws, for each target, what the trainings of seed 0 ended with, and real images."""
+    rows = []
+    seeds = range(_COLUMNS)
+    for target in recorded(graft).settings.targets:
+        for study in (graft, scratch):
+            for cell in recorded(study).cells:
+                if (cell.target, cell.seed) == (target.name, 0):
+                    last = list_checkpoints(study / cell.folder)[0][-1]
+                    caption = f"{cell.source}, {last.info['train_sec'] / 60:.0f} min"
+                    rows.append((caption, load(last.path).sample(seeds, psi=1.0)))
+        images = open_image_set(Path(target.path), DataConfig(labels="none"))
+        chosen = images.split().train_indices[:: len(images) // (2 * _COLUMNS)][:_COLUMNS]
+        pixels = images.pixels(chosen)
+        rows.append((target.name, np.repeat(pixels, 3 // pixels.shape[3], axis=3)))
+    save_picture(out, timeline_strip(rows))
+
+
 def join(graft: Path, scratch: Path, out: Path) -> None:
     """Writes a study with the cells of both; its settings are those of the longer one."""
     short, long = recorded(graft), recorded(scratch)
@@ -75,17 +103,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="two studies of one question side by side")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("beans").add_argument("out", type=Path)
-    for name in ("compare", "join"):
+    for name in ("compare", "sheet", "join"):
         command = commands.add_parser(name)
         command.add_argument("graft", type=Path)
         command.add_argument("scratch", type=Path)
-        if name == "join":
+        if name != "compare":
             command.add_argument("out", type=Path)
     given = parser.parse_args()
     if given.command == "beans":
         write_bean_set(given.out, num=2400)
     elif given.command == "compare":
         compare(given.graft, given.scratch)
+    elif given.command == "sheet":
+        sheet(given.graft, given.scratch, given.out)
     else:
         join(given.graft, given.scratch, given.out)
 

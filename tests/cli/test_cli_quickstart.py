@@ -53,7 +53,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> InProcess:
 
     engine = InProcess()
     monkeypatch.setattr(command, "_NUM_BEANS", 66)  # eleven of each kind: a held-out part, and two of each
-    monkeypatch.setattr(command, "_SIZE_PX", 16)
     monkeypatch.setattr(command, "_NUM_SAMPLES", 50)
     monkeypatch.setattr(estimate, "_MIN_FAKES", 4)
     monkeypatch.setattr(estimate, "_MAX_FAKES", 8)
@@ -83,7 +82,7 @@ def test_quickstart_goes_all_the_way(run_cli, tmp_path: Path, small: InProcess) 
     assert {path.name for path in out.iterdir()} == names
     assert len(list((out / "beans").glob("*/*.png"))) == 66
 
-    # Both trainings differ in their start alone.
+    # Both trainings differ in their start, and what follows from it by default.
     record = read_record(out / "study")
     assert record is not None
     settings = [
@@ -92,9 +91,10 @@ def test_quickstart_goes_all_the_way(run_cli, tmp_path: Path, small: InProcess) 
     grafted, scratch = settings
     assert (grafted["source"]["path"], scratch["source"]) == (str(zoo.entry(SOURCE).folder), None)
     networks, images = ("generator", "discriminator"), ("data_hash", "data")
-    for name in (*networks, *images, "seed", "total_minutes", "batch", "lr", "ema_kimg", "ema_rampup"):
+    for name in (*networks, *images, "seed", "total_minutes", "batch", "lr", "ema_kimg"):
         assert grafted[name] == scratch[name], name
     assert (grafted["total_minutes"], grafted["data"]["mirror"]) == (0.02, True)
+    assert (grafted["match_tones"], scratch["match_tones"]) == (True, False)
     assert grafted["generator"]["mapping"]["c_dim"] == 6
 
     # What there is to look at: a row for the source, each run and real beans; both curves in one figure.
