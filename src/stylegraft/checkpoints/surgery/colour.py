@@ -20,7 +20,8 @@ import torch
 from stylegraft.checkpoints.surgery.graft import Graft
 from stylegraft.networks.config import ImageSizes
 
-_LUMA = torch.tensor([0.299, 0.587, 0.114])
+LUMA = torch.tensor([0.299, 0.587, 0.114])
+"""Shares of red, green and blue in grey, ITU-R 601."""
 
 
 def change_colour(graft: Graft, img_channels: int) -> None:
@@ -48,11 +49,11 @@ def _image_rows(tensor: torch.Tensor, img_channels: int) -> torch.Tensor:
     """Rows [C, ...] that make image channels."""
     if img_channels == 3:
         return tensor.repeat(3, *[1] * (tensor.ndim - 1))
-    return torch.tensordot(_LUMA, tensor, dims=1)[None]
+    return torch.tensordot(LUMA, tensor, dims=1)[None]
 
 
 def _image_columns(weight: torch.Tensor, img_channels: int) -> torch.Tensor:
     """Columns [O, C, 1, 1] that read image channels."""
     if img_channels == 1:
         return weight.sum(dim=1, keepdim=True)
-    return weight * _LUMA[None, :, None, None]
+    return weight * LUMA[None, :, None, None]

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 
 import torch
 
+from stylegraft.checkpoints.surgery.colour import LUMA
 from stylegraft.checkpoints.surgery.graft import Graft
 from stylegraft.networks.families import DiscriminatorConfig, GeneratorConfig
 
-_LUMA = torch.tensor([0.299, 0.587, 0.114])
 _CLEARLY = 0.5  # skewness of luma from which on images are light on dark, or dark on light
 _MAX_RATIO = 4.0  # beyond it, one of the two has hardly any contrast to measure
 _ALIKE_RATIO, _ALIKE_SHIFT = 1.15, 0.1
@@ -51,7 +51,7 @@ class Tones:
         mean = values.mean(dim=(0, 2, 3))
         luma = values[:, 0]
         if values.shape[1] >= 3:
-            luma = (values[:, :3] * _LUMA.double()[:, None, None]).sum(dim=1)
+            luma = (values[:, :3] * LUMA.double()[:, None, None]).sum(dim=1)
         deviation = float(luma.std(correction=0))
         third = float((luma - luma.mean()).pow(3).mean())
         return cls(tuple(mean.tolist()), deviation, third / max(deviation, 1e-6) ** 3)
