@@ -93,9 +93,9 @@ def source(dataset, tmp_path_factory) -> Path:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_resume_of_a_grafted_run_is_bitwise_exact(dataset, source, tmp_path, precision):
     flags = ["--precision", precision, "--source", source]
-    drive(dataset, tmp_path / "whole", "--kimg", 0.192, *flags)
-    drive(dataset, tmp_path / "halves", "--kimg", 0.096, *flags)
-    drive(dataset, tmp_path / "halves", "--kimg", 0.192, "--resume")
+    drive(dataset, tmp_path / "whole", "--kimg", 0.256, *flags)
+    drive(dataset, tmp_path / "halves", "--kimg", 0.128, *flags)  # which the whole run measures at, too
+    drive(dataset, tmp_path / "halves", "--kimg", 0.256, "--resume")
     whole, halves = checkpoints(tmp_path / "whole")[-1], checkpoints(tmp_path / "halves")[-1]
     assert_equal_state(whole, halves)
     card = json.loads((halves / "checkpoint.json").read_text())

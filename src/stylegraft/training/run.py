@@ -189,7 +189,7 @@ def resume_run(
     split = images.split()
     _check_processes(config, processes)
     state = new_state(config, processes.device)
-    lines = _restore(state, folder, images.class_names)
+    lines = _restore(state, folder, images, split)
     if state.stopped is not None and (kimg is not None or minutes is not None):
         config = config.replace(early_stop_kimg=None)
         state.config, state.stopped = config, None
@@ -204,7 +204,7 @@ def resume_run(
     return _run_loop(state, folder, images, split, measured, processes, console)
 
 
-def _restore(state: TrainState, folder: Path, class_names: Sequence[str] | None) -> list[str]:
+def _restore(state: TrainState, folder: Path, images: ImageSet, split: Split) -> list[str]:
     """Loads the newest whole checkpoint into a new state; returns lines that say what was found.
 
     A run that was killed before its first checkpoint starts again: nothing is lost by it.
@@ -212,7 +212,8 @@ def _restore(state: TrainState, folder: Path, class_names: Sequence[str] | None)
     if not has_checkpoints(folder):
         if state.config.source is not None:
             source = open_checkpoint(state.config.source.path, with_training=True)
-            take_over(state, source, class_names)
+            tones = tones_of(images, split.train_indices) if state.config.match_tones else None
+            take_over(state, source, images.class_names, tones)
         return [f"{folder} has no checkpoint yet: starting at 0 kimg"]
     checkpoint, path, problems = read_newest_good(folder)
     state.load_checkpoint(checkpoint)
