@@ -62,20 +62,27 @@ def test_user_decides_interval_and_number(make_config):
 
 
 @pytest.mark.parametrize(
-    ("step_sec", "expected"), [(2.0, [0, 1, 4]), (0.001, [0, 0, 0, 0, 1, 1, 1, 4, 4, 4])]
+    ("image_sec", "expected"), [(1.0, [0, 0, 1, 4]), (0.001, [0, 0, 0, 0, 1, 1, 1, 4, 4, 4])]
 )
-def test_slow_steps_are_measured_once_each(make_config, alone, monkeypatch, step_sec, expected):
-    clock, ran = [0.0], []
+def test_slow_steps_are_measured_once_each_with_few_images(
+    make_config, alone, monkeypatch, image_sec, expected
+):
+    clock, ran, batches = [0.0], [], []
 
     def train_step(state, context):
         ran.append(state.step)
-        clock[0] += step_sec
+        batches.append(state.config.batch)
+        assert state.config.batch % (state.config.discriminator.mbstd_group_size or 1) == 0
+        assert state.config.micro_batch <= 8
+        clock[0] += image_sec * state.config.batch
 
     monkeypatch.setattr(estimate_module, "train_step", train_step)
     monkeypatch.setattr(estimate_module.time, "perf_counter", lambda: clock[0])
-    estimate = measure(make_config(pl_weight=2.0, pl_interval=4, r1_interval=16), alone)
+    config = make_config(pl_weight=2.0, pl_interval=4, r1_interval=16, batch=16, micro_batch=8)
+    estimate = measure(config, alone)
     assert sorted(ran) == expected
-    assert estimate.step_sec == pytest.approx(step_sec)
+    assert set(batches) == ({4} if image_sec == 1 else {4, 16})
+    assert estimate.step_sec == pytest.approx(16 * image_sec)
 
 
 def test_measuring_gives_times_and_leaves_nothing_behind(make_config, alone):
@@ -100,19 +107,6 @@ def test_one_hiccup_does_not_spoil_the_forecast(make_config, alone, monkeypatch)
     monkeypatch.setattr(estimate_module.time, "perf_counter", lambda: now[0])
     assert measure(make_config(), alone).step_sec == pytest.approx(0.1)
     assert num_steps[0] <= 1 + 3 * 3
-
-
-def test_slow_steps_are_not_measured_again(make_config, alone, monkeypatch):
-    now, num_steps = [0.0], [0]
-
-    def step(state, context):
-        num_steps[0] += 1
-        now[0] += 30.0
-
-    monkeypatch.setattr(estimate_module, "train_step", step)
-    monkeypatch.setattr(estimate_module.time, "perf_counter", lambda: now[0])
-    assert measure(make_config(), alone).step_sec == pytest.approx(30)
-    assert num_steps[0] <= 1 + 3 + 1
 
 
 def test_forecast_spends_the_budget_on_one_size_after_the_other(make_config):

@@ -46,10 +46,10 @@ class Estimate:
 def measure(config: RunConfig, processes: Processes) -> Estimate:
     """Returns the cost of a run from a few real steps at each size, on networks that are thrown away.
 
-    Steps with both regularisers, with path length only, and with none are timed apart and weighted. Each is
-    timed several times while that is quick, and the least counts: whatever else the machine does meanwhile
-    only ever adds. Where a step takes long, each kind runs once, the first one included, which warms up: what
-    it takes for that is then little beside the step. A fade costs as much as the size that fades in.
+    Steps with both regularisers, with path length only, and with none are timed apart and weighted, after one
+    that warms up. Each is timed several times while that is quick, and the least counts: whatever else the
+    machine does meanwhile only ever adds. Where a step takes long, each kind runs once and with few images,
+    which take their share of the time. A fade costs as much as the size that fades in.
     """
     typical_p = max(config.ada.p, min(_TYPICAL_ADA_P, config.ada.cap))
     ada = config.ada.replace(p=typical_p) if config.ada.mode == "adaptive" else config.ada
@@ -80,10 +80,12 @@ def measure(config: RunConfig, processes: Processes) -> Estimate:
 
     def mean_seconds(num_images: int) -> float:
         kinds = (1, path_length_only, both_regularisers)
-        first = seconds(both_regularisers, num_images)
-        is_slow = processes.any(first > _REPEATING_SEC)
-        least = {both_regularisers: first} if is_slow else {}
-        least |= {step: seconds(step, num_images) for step in kinds if step not in least}
+        state.config = _with_few_images(config, processes)
+        share = state.config.moment_at(num_images).batch / config.moment_at(num_images).batch
+        is_slow = processes.any(seconds(both_regularisers, num_images) > _REPEATING_SEC * share)
+        if not is_slow:
+            state.config, share = config, 1.0
+        least = {step: seconds(step, num_images) for step in kinds}
         start = time.perf_counter()
         for step in [] if is_slow else kinds * _REPEATS:
             if processes.any(time.perf_counter() - start > _REPEATING_SEC):
@@ -91,11 +93,26 @@ def measure(config: RunConfig, processes: Processes) -> Estimate:
             least[step] = min(least[step], seconds(step, num_images))
         plain, with_pl, with_both = (least[step] for step in kinds)
         mean = plain + (with_pl - plain) / config.pl_interval + (with_both - with_pl) / config.r1_interval
-        return max(mean, plain)
+        return max(mean, plain) / share
 
     spans = [Span(0, math.inf)] if config.growing is None else config.growing.spans()
     costs = [(span, config.moment_at(span.first_nimg).batch, mean_seconds(span.first_nimg)) for span in spans]
     return _forecast(config, costs, _sample_seconds(state.G_ema))
+
+
+def _with_few_images(config: RunConfig, processes: Processes) -> RunConfig:
+    """Returns a run with a quarter of the images a step, or what minibatch deviation and processes need."""
+
+    def fewer(batch: int, micro_batch: int) -> dict[str, int]:
+        least = (config.discriminator.mbstd_group_size or 1) * processes.size
+        few = max(batch // 4 // least, 1) * least
+        few = min(few, batch)
+        return {"batch": few, "micro_batch": math.gcd(micro_batch, few // processes.size)}
+
+    if config.growing is None:
+        return config.replace(**fewer(config.batch, config.micro_batch))
+    stages = tuple(stage.replace(**fewer(stage.batch, stage.micro_batch)) for stage in config.growing.stages)
+    return config.replace(growing=config.growing.replace(stages=stages))
 
 
 _Cost = tuple[Span, int, float]

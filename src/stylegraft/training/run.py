@@ -51,7 +51,7 @@ from stylegraft.training.painter import RunPainter
 from stylegraft.training.plan import plan_run
 from stylegraft.training.presets import preset_data
 from stylegraft.training.sessions import note_session
-from stylegraft.training.source import check_source, take_over, tones_of, with_surgery
+from stylegraft.training.source import check_source, take_over, with_surgery
 from stylegraft.training.state import TrainState, new_state
 from stylegraft.training.step import RealBatch, StepContext
 
@@ -132,8 +132,7 @@ def start_run(
         state = new_state(config, processes.device)
         taken = []
         if opened is not None:
-            tones = tones_of(images, split.train_indices) if config.match_tones else None
-            copied, surgery = take_over(state, opened, images.class_names, tones)
+            copied, surgery = take_over(state, opened, images)
             taken = [f"source     {copied}", *(f"surgery    {line}" for line in surgery.lines())]
             config = state.config = with_surgery(config, surgery)
     if processes.is_first:
@@ -189,7 +188,7 @@ def resume_run(
     split = images.split()
     _check_processes(config, processes)
     state = new_state(config, processes.device)
-    lines = _restore(state, folder, images, split)
+    lines = _restore(state, folder, images)
     if state.stopped is not None and (kimg is not None or minutes is not None):
         config = config.replace(early_stop_kimg=None)
         state.config, state.stopped = config, None
@@ -204,7 +203,7 @@ def resume_run(
     return _run_loop(state, folder, images, split, measured, processes, console)
 
 
-def _restore(state: TrainState, folder: Path, images: ImageSet, split: Split) -> list[str]:
+def _restore(state: TrainState, folder: Path, images: ImageSet) -> list[str]:
     """Loads the newest whole checkpoint into a new state; returns lines that say what was found.
 
     A run that was killed before its first checkpoint starts again: nothing is lost by it.
@@ -212,8 +211,7 @@ def _restore(state: TrainState, folder: Path, images: ImageSet, split: Split) ->
     if not has_checkpoints(folder):
         if state.config.source is not None:
             source = open_checkpoint(state.config.source.path, with_training=True)
-            tones = tones_of(images, split.train_indices) if state.config.match_tones else None
-            take_over(state, source, images.class_names, tones)
+            take_over(state, source, images)
         return [f"{folder} has no checkpoint yet: starting at 0 kimg"]
     checkpoint, path, problems = read_newest_good(folder)
     state.load_checkpoint(checkpoint)

@@ -174,22 +174,15 @@ def with_surgery(config: RunConfig, report: SurgeryReport) -> RunConfig:
     return config.replace(source=config.source.replace(facts=facts))
 
 
-def tones_of(images: ImageSet, train_indices: np.ndarray) -> Tones:
-    """Measures light and dark of some images, the same ones each time.
-
-    Args:
-        images: the set.
-        train_indices: of the images that may be looked at.
-    """
+def tones_of(images: ImageSet) -> Tones:
+    """Measures light and dark of some of the images that are trained on, the same ones each time."""
+    train_indices = images.split().train_indices
     chosen = np.linspace(0, len(train_indices) - 1, min(_NUM_FOR_TONES, len(train_indices))).astype(int)
     return Tones.of(images_to_tensor(images.pixels(train_indices[chosen])))
 
 
 def take_over(
-    state: TrainState,
-    source: OpenedCheckpoint,
-    class_names: Sequence[str] | None = None,
-    tones: Tones | None = None,
+    state: TrainState, source: OpenedCheckpoint, images: ImageSet | None = None
 ) -> tuple[str, SurgeryReport]:
     """Copies the source's networks into a new state, operated on where the state's have another shape.
 
@@ -198,8 +191,8 @@ def take_over(
     Args:
         state: at step 0; what the source has nothing for stays as it is.
         source: where from.
-        class_names: of the images, by which classes of the source are found; None: not known.
-        tones: of the images; None: the source's pictures stay as light and dark as they are.
+        images: that will be trained on: their classes are looked for among the source's, and their tones are
+            matched if the state's settings say so. None: nothing is known of them.
 
     Returns:
         A line that says what was copied, and the report of the operation.
@@ -208,6 +201,8 @@ def take_over(
         CheckpointError: tensors are missing, left over or of another shape.
     """
     fresh_G, fresh_D = _on_cpu(state.G), _on_cpu(state.D)
+    class_names = None if images is None else images.class_names
+    tones = tones_of(images) if images is not None and state.config.match_tones else None
     target = Target(state.config.generator, state.config.discriminator, fresh_G, fresh_D, class_names, tones)
     operated = operate(source, target)
     tensors = operated.tensors

@@ -76,7 +76,7 @@ def score_sources(
 
     features = RealFeatures(images, network, cache).measure(chosen, advance=advance)
     target = Target(features, np.array(group_keys(images.names))[chosen], seed=seed)
-    tones = tones_of(images, split.train_indices)
+    tones = tones_of(images)
     scored = Scored({}, {}, target.variability)
     for candidate in candidates:
         assert candidate.path is not None
