@@ -40,7 +40,7 @@ from stylegraft.runtime.precision import has_bf16_units
 from stylegraft.runtime.processes import Processes
 from stylegraft.training.adam import Adam
 from stylegraft.training.config import RunConfig
-from stylegraft.training.run import read_config
+from stylegraft.training.folder import read_config
 from stylegraft.training.state import TrainState, new_state
 from stylegraft.training.step import RealBatch, StepContext, train_step
 

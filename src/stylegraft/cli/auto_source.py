@@ -48,8 +48,8 @@ def pick_source(
     Raises:
         InputError: the zoo is empty, or training could not begin with these arguments anyhow.
     """
+    from stylegraft.training.folder import check_new_run
     from stylegraft.training.plan import DEFAULT_MINUTES
-    from stylegraft.training.run import check_new_run
 
     check_new_run(data, out)
     if training.minutes is None and training.kimg is None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,16 +26,18 @@ from stylegraft.data.dataset import ImageSet
 from stylegraft.data.reader import open_image_set
 from stylegraft.data.sampler import ClassGroupSampler, Sampler, TrainSampler
 from stylegraft.data.split import Split
-from stylegraft.errors import CheckpointError, ConfigError, DataError, InputError
-from stylegraft.files import make_folder, write_text
+from stylegraft.errors import DataError, InputError
+from stylegraft.files import write_text
 from stylegraft.networks.sampling import latents_of_seeds, sample_pixels
 from stylegraft.ops.kernels.switch import compile_kernels
 from stylegraft.runtime.precision import compute_dtype
 from stylegraft.runtime.processes import Processes
 from stylegraft.runtime.threads import thread_policy, threads_kept
+from stylegraft.training.announcement import announce
 from stylegraft.training.config import RunConfig, SourceConfig, TrainOptions
-from stylegraft.training.estimate import Estimate, measure, with_schedule
+from stylegraft.training.estimate import measure, with_schedule
 from stylegraft.training.evaluator import CopyWatch, Evaluator, SampleFakes
+from stylegraft.training.folder import check_new_run, folder_or_nothing, read_config
 from stylegraft.training.loop import Loop
 from stylegraft.training.observers import (
     JsonLog,
@@ -55,7 +55,6 @@ from stylegraft.training.source import check_source, take_over, with_surgery
 from stylegraft.training.state import TrainState, new_state
 from stylegraft.training.step import RealBatch, StepContext
 
-_FEW_IMAGES = 5000  # augmentation gains most below
 _EVALUATION_SEED_OFFSET = 1_000_000  # keeps the curve's fakes apart from the seeds people look at
 
 
@@ -104,7 +103,7 @@ def start_run(
     check_new_run(Path(data_path), folder)
     if options.tensorboard:
         require_tensorboard()
-    with _folder_or_nothing(folder, processes), threads_kept(options.threads):
+    with folder_or_nothing(folder, processes), threads_kept(options.threads):
         opened = None
         if source is not None:
             opened = open_checkpoint(source, with_training=True)
@@ -136,7 +135,7 @@ def start_run(
             taken = [f"source     {copied}", *(f"surgery    {line}" for line in surgery.lines())]
             config = state.config = with_surgery(config, surgery)
     if processes.is_first:
-        _announce(console, config, estimate, images, split)
+        announce(console, config, estimate, images, split)
         for line in taken:
             tell(console, line)
         write_text(folder / CONFIG_NAME, config.to_json())
@@ -320,102 +319,6 @@ def _card_info(images: ImageSet, num_training_images: int, source: SourceConfig 
     }
 
 
-def _announce(
-    console: Console, config: RunConfig, estimate: Estimate, images: ImageSet, split: Split
-) -> None:
-    generator = config.generator
-    family = "StyleGAN v1" if config.family == "stylegan1" else "StyleGAN2"
-    architecture = generator.architecture
-    if generator.architecture != config.discriminator.architecture:
-        architecture += f"/{config.discriminator.architecture}"
-    classes = f", {images.c_dim} classes" if images.c_dim else ""
-    augment = "none" if config.augment is None else f"{config.ada.mode} p, from {config.ada.p:g}"
-    for line in (
-        f"images     {len(split.train_indices)} to train on, {len(split.holdout_indices)} held out, "
-        f"{images.height}x{images.width}, {images.num_channels} channels{classes}",
-        f"networks   {family} {architecture}, feature maps "
-        f"{'-'.join(map(str, generator.channels))}, mapping {generator.mapping.num_layers} layers",
-        f"training   batch {config.batch}, lr {config.lr:g}, R1 gamma {config.r1_gamma:.3g}, path length "
-        f"{config.pl_weight:g}, EMA {config.ema_kimg:g} kimg, augmentation {augment}, {config.precision}",
-        *_growing_lines(config, estimate),
-        f"forecast   {estimate.total_kimg * 1000 / estimate.total_sec:.1f} img/s measured here: "
-        f"{_rounded(estimate.total_kimg)} kimg in {_rounded(estimate.total_sec / 60)} min",
-    ):
-        tell(console, line)
-    if config.eval_fakes:
-        ticks = max(estimate.total_sec / estimate.step_sec / config.tick_steps, 1)
-        times = ticks / config.eval_ticks + 1
-        tell(console, f"distance   FD-EffLite0 of {config.eval_fakes} fakes, about {times:.0f} times")
-    if config.augment is None and len(split.train_indices) < _FEW_IMAGES:
-        text = f"fewer than {_FEW_IMAGES} images, and no augmentation to hide it: --aug ada would help"
-        tell(console, f"note       {text}")
-    if split.note:
-        tell(console, f"note       {split.note}")
-    if images.skipped:
-        tell(console, f"note       {len(images.skipped)} files left out (--skip-bad)")
-
-
-def _growing_lines(config: RunConfig, estimate: Estimate) -> list[str]:
-    """What a run that grows has ahead of it, and whether its budget lets it finish."""
-    growing, generator = config.growing, config.generator
-    if growing is None:
-        return []
-    side = min(generator.img_height, generator.img_width)
-    sizes = " -> ".join(str(side >> lod) for lod in range(growing.start_lod, -1, -1))
-    batches = " -> ".join(str(stage.batch) for stage in reversed(growing.stages))
-    lines = [
-        f"growing    {sizes} px, batch {batches}: {growing.stable_kimg:g} kimg at a size, "
-        f"{growing.fade_kimg:g} kimg to fade in the next; full size at {growing.grown_nimg / 1000:g} kimg"
-    ]
-    if estimate.total_sec < estimate.grown_sec:
-        # Two thirds of the time to grow, the rest at the full size.
-        phase_kimg = (growing.stable_kimg + growing.fade_kimg) / 2 * estimate.total_sec / estimate.grown_sec
-        wanted = f"{phase_kimg * 2 / 3:.2g}"
-        lines.append(
-            f"note       the budget ends before full size, {_rounded(estimate.grown_sec / 60)} min off: "
-            f"--stable-kimg {wanted} --fade-kimg {wanted} would leave time for it"
-        )
-    return lines
-
-
-@contextmanager
-def _folder_or_nothing(folder: Path, processes: Processes) -> Iterator[None]:
-    """Makes the run folder before the long work; if that fails, a folder that was not there goes again."""
-    existed = folder.exists()
-    if processes.is_first:
-        make_folder(folder, "--out")
-    try:
-        yield
-    except BaseException:
-        if processes.is_first and not existed:
-            with suppress(OSError):  # not empty
-                folder.rmdir()
-        raise
-
-
-def check_new_run(data_path: Path, folder: Path) -> None:
-    """Refuses a folder that holds a run already, or lies among the images.
-
-    Raises:
-        InputError: it does.
-    """
-    keep_apart(data_path, folder)
-    if has_checkpoints(folder):  # a run that was killed before its first is no loss, and may start anew
-        raise InputError(
-            f"{folder} (--out) holds a run already. Go on with --resume {folder}, or name another folder."
-        )
-
-
-def keep_apart(data_path: Path, folder: Path) -> None:
-    """Refuses a run folder among the images: its pictures would be read as images when the run is resumed."""
-    images = data_path.resolve()
-    if images in (folder.resolve(), *folder.resolve().parents):
-        raise InputError(
-            f"{folder} (--out): expected a folder outside of the images' {data_path}, or the run's own "
-            "pictures would become part of the set. Name another folder."
-        )
-
-
 def _check_processes(config: RunConfig, processes: Processes) -> None:
     num_micro_batches = config.batch // config.micro_batch
     if num_micro_batches % processes.size:
@@ -423,33 +326,6 @@ def _check_processes(config: RunConfig, processes: Processes) -> None:
             f"{processes.size} processes: expected a divisor of the {num_micro_batches} micro-batches of a "
             f"step. Use --micro-batch {config.batch // processes.size} with batch {config.batch}."
         )
-
-
-def _rounded(value: float) -> str:
-    """Whole numbers, or two digits of what is less than ten."""
-    return f"{value:.0f}" if value >= 9.5 else f"{value:.2g}"
-
-
-def read_config(folder: Path) -> RunConfig:
-    """Returns the settings of a run folder.
-
-    Raises:
-        CheckpointError: there are none, or they are damaged.
-        ConfigError: they are of another schema.
-    """
-    path = folder / CONFIG_NAME
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} (--resume): expected a run's settings, got {error}. Name a run folder."
-        ) from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path} (--resume): expected a JSON object. Name a run folder.")
-    try:
-        return RunConfig.from_dict(values)
-    except ConfigError as error:
-        raise ConfigError(f"{path} (--resume): {error}") from error
 
 
 def _tell(observers: Sequence[Observer], text: str) -> None:

@@ -24,7 +24,7 @@ from stylegraft.features.registry import FeatureNetwork, feature_network
 from stylegraft.files import make_folder
 from stylegraft.metrics.settings import FD_EFFLITE0
 from stylegraft.runtime.precision import Precision
-from stylegraft.training.run import keep_apart
+from stylegraft.training.folder import keep_apart
 from stylegraft.transfer.lock import hold_lock
 from stylegraft.transfer.ranking.assemble import assemble
 from stylegraft.transfer.ranking.candidates import SCRATCH_CANDIDATE, Candidate

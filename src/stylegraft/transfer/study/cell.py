@@ -11,7 +11,7 @@ from pathlib import Path
 from stylegraft.checkpoints.native import read_card
 from stylegraft.checkpoints.run_folder import has_checkpoints, list_checkpoints
 from stylegraft.errors import RunError, StylegraftError
-from stylegraft.training.run import read_config
+from stylegraft.training.folder import read_config
 from stylegraft.transfer.launch import Outcome, read_run_log, train_subprocess, wait_for_orphan
 from stylegraft.transfer.study.check import CheckedStudy
 from stylegraft.transfer.study.config import SCRATCH

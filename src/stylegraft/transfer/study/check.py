@@ -20,10 +20,10 @@ from stylegraft.data.split import Split
 from stylegraft.errors import InputError
 from stylegraft.runtime.precision import compute_dtype, pick_device
 from stylegraft.training.config import TrainOptions
+from stylegraft.training.folder import keep_apart
 from stylegraft.training.observers import require_tensorboard
 from stylegraft.training.plan import plan_run
 from stylegraft.training.presets import preset_data
-from stylegraft.training.run import keep_apart
 from stylegraft.training.source import check_source
 from stylegraft.transfer.study.config import SCRATCH, StudySettings, split_name
 from stylegraft.transfer.study.record import RecordedSettings, SourceFile, Target
