@@ -30,6 +30,7 @@ from stylegraft.bench.shipped import build_shipped, run_config
 from stylegraft.bench.worker import real_images
 from stylegraft.bench.yardstick import YardstickSettings
 from stylegraft.ops.kernels.switch import compile_kernels
+from stylegraft.runtime.openmp import BRIEF
 
 RESULTS = Path(__file__).parent / "results"
 NOMINAL_GFLOP = {"training": YARDSTICK_TRAINING_GFLOP, "sampling": YARDSTICK_SAMPLE_GFLOP}
@@ -91,7 +92,7 @@ def _row(
 def _multiples(result: dict[str, Any], precision: str, console: Console) -> dict[str, Any]:
     """What multiples of the yardstick would ask of the machine, and what it can give."""
     rates, answer = result["rates"], {}
-    environment = environment_without_compilers() | {"OMP_WAIT_POLICY": "passive"}  # as the command line
+    environment = environment_without_compilers() | BRIEF  # as the command line
     for what, asked in MULTIPLES_ASKED.items():
         steps = 16 if what == "training" else SAMPLED_BATCHES
         speeds = {

@@ -39,6 +39,7 @@ from stylegraft.bench.shipped import run_config
 from stylegraft.bench.survey import USUAL_KIMG, preset_config
 from stylegraft.bench.worker import real_images
 from stylegraft.bench.yardstick import AUGMENT_PRESET, YardstickSettings
+from stylegraft.runtime.openmp import BRIEF
 
 RESULTS = Path(__file__).parent / "results"
 SIZES_PX = (32, 64, 128, 256)
@@ -52,7 +53,6 @@ PROCESS_STEPS = 8  # two of them with path length
 NUM_GPUS = 8
 ASSUMED_TFLOPS = 50.0
 ASSUMED_LINKS_GB = (10, 50, 300)
-PASSIVE = {"OMP_WAIT_POLICY": "passive"}  # as the command line sets it
 Precision = Any  # "bf16" or "fp32"
 
 
@@ -300,7 +300,7 @@ def _worker(
         "--settings",
         json.dumps(settings),
     ]
-    run = run_worker(arguments, environment_without_compilers() | PASSIVE)
+    run = run_worker(arguments, environment_without_compilers() | BRIEF)
     console.print(f"{what} {settings}: {run['img_per_sec']:.1f} img/s, {run['peak_memory_mb']:.0f} MB")
     return {name: run[name] for name in ("img_per_sec", "peak_memory_mb")}
 
@@ -312,7 +312,7 @@ def _own_process(
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Runs this script with other arguments and returns the JSON on its last line."""
-    everything = {**os.environ, **PASSIVE, **(environment or {})}
+    everything = {**os.environ, **BRIEF, **(environment or {})}
     if threads is not None:
         everything["OMP_NUM_THREADS"] = str(threads)
     done = subprocess.run(

@@ -90,11 +90,7 @@ def train(arguments: list[str], steps: int, out: Path) -> None:
 
 def start_once(images: Path, precision: str, steps: int, cache: Path) -> dict[str, float]:
     """Returns the seconds until the first step of a new process is done, and its peak memory."""
-    variables = {
-        "STYLEGRAFT_CACHE": str(cache),
-        "OMP_WAIT_POLICY": "passive",
-    }  # the latter as the command line
-    environment = environment_without_compilers() | variables
+    environment = environment_without_compilers() | {"STYLEGRAFT_CACHE": str(cache)}
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         words = train_arguments(images, Path(folder) / "run", precision)

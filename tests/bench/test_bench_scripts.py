@@ -77,7 +77,7 @@ def scaling_result(scaling) -> dict:
 
 def busy_result() -> dict:
     speeds = {"alone": 200.0, "beside": 120.0, "again": 190.0}
-    ways = {way: {"img_per_sec": speeds} for way in ("adapting", "fixed", "fixed, spinning")}
+    ways = {way: {"img_per_sec": speeds} for way in ("adapting, brief", "adapting", "fixed, spinning")}
     return result_header("busy_neighbour") | {"ways": ways}
 
 

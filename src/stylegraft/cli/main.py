@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from stylegraft import __version__
 from stylegraft.errors import InputError, StylegraftError
+from stylegraft.runtime.openmp import wait_briefly
 
 # Name -> what it does. The command `name` is the function `name` in the module `stylegraft.cli.name`,
 # imported only when it is asked for, so that the help costs nothing.
@@ -44,9 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    # OpenMP's threads sleep until their next work: on a crowded machine, spinning ones keep each other from
-    # the cores. Alone, or beside one process, no difference could be measured. Read when torch loads.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    wait_briefly(os.environ)
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
