@@ -36,7 +36,7 @@ from stylegraft.errors import CheckpointError, UnsafeFileError
 from stylegraft.networks.config import DiscriminatorConfig, GeneratorConfig, MappingConfig
 from stylegraft.networks.stylegan2 import Generator
 
-# Processor time; most take a millisecond, those that run into the limit on opcodes half a second.
+# Processor time; most take a millisecond, those that run into the limit on opcodes a second on a slow core.
 MAX_SECONDS = 2.0
 MAX_EXTRA_BYTES = 64 << 20
 # What is read under a trace of memory. Storages read again and again take time, which the trace multiplies.

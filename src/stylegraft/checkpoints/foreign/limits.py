@@ -18,7 +18,7 @@ class Limits:
     """
 
     file_bytes: int = 4 << 30
-    opcodes: int = 500_000
+    opcodes: int = 300_000
     objects: int = 250_000
     stack_items: int = 100_000
     open_marks: int = 500

@@ -27,26 +27,29 @@ class PickleInput:
     def __init__(self, data: memoryview, reading: Reading) -> None:
         self.position = 0
         self._data = data
+        self._size = len(data)
         self._reading = reading
 
     @property
     def left(self) -> int:
         """Bytes not yet read."""
-        return len(self._data) - self.position
+        return self._size - self.position
 
     def byte(self) -> int:
         """Reads an unsigned byte."""
-        if self.left < 1:
-            raise self._reading.damaged(f"the end of the data after {self.position:,} bytes")
-        self.position += 1
-        return self._data[self.position - 1]
+        position = self.position
+        if position >= self._size:
+            raise self._reading.damaged(f"the end of the data after {position:,} bytes")
+        self.position = position + 1
+        return self._data[position]
 
     def raw(self, count: int) -> memoryview:
         """Reads `count` bytes without copying them."""
-        if not 0 <= count <= self.left:
+        start, end = self.position, self.position + count
+        if not start <= end <= self._size:
             raise self._reading.damaged(f"an item of {count:,} bytes where {self.left:,} bytes are left")
-        self.position += count
-        return self._data[self.position - count : self.position]
+        self.position = end
+        return self._data[start:end]
 
     def number(self, layout: str) -> int:
         """Reads one integer in the layout of `struct`."""

@@ -78,10 +78,11 @@ class _Machine:
 
     def run(self) -> object:
         """Executes opcodes up to STOP and returns the one object that is left."""
-        reading = self._reading
+        reading, most_items = self._reading, self._reading.limits.stack_items
+        spend_opcode, read_byte, stack = reading.spend_opcode, self.input.byte, self._stack
         while True:
-            reading.spend_opcode()
-            opcode = self.input.byte()
+            spend_opcode()
+            opcode = read_byte()
             if opcode == _STOP:
                 break
             handler = _HANDLERS.get(opcode)
@@ -89,8 +90,8 @@ class _Machine:
                 at = self.input.position - 1
                 raise reading.damaged(f"the unknown pickle opcode 0x{opcode:02x} at byte {at:,}")
             handler(self)
-            if len(self._stack) > reading.limits.stack_items:
-                raise reading.refused(f"a pickle stack of more than {reading.limits.stack_items:,} items")
+            if len(stack) > most_items:
+                raise reading.refused(f"a pickle stack of more than {most_items:,} items")
         if self._marks or len(self._stack) != 1:
             raise reading.damaged("a pickle that stops with an unfinished object")
         return self._stack[0]
