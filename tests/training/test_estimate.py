@@ -20,13 +20,8 @@ def scheduled(make_config, total_sec=1200.0, feature_sec=0.01, sample_sec=0.01, 
     config = with_schedule(config, TrainOptions(**flags), estimate, feature_sec)
     num_ticks = total_sec / 0.1 / 16
     # One at step 0, one at each multiple of the interval, one at the end.
-    num_distances = 1 + math.ceil(num_ticks / config.eval_ticks) if config.eval_ticks else 0
+    num_distances = 1 + math.ceil(num_ticks / config.eval_ticks)
     return config, num_distances
-
-
-def test_no_share_of_time_means_no_distance(make_config):
-    config, _ = scheduled(make_config, eval_share=0)
-    assert (config.eval_ticks, config.eval_fakes) == (0, 0)
 
 
 @pytest.mark.parametrize("cost", [1e-5, 1e-3, 0.01, 0.03])

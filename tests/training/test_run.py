@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from stylegraft.checkpoints.run_folder import list_checkpoints
 from stylegraft.data.config import DataConfig
 from stylegraft.errors import DataError, InputError
 from stylegraft.runtime.processes import Processes
+from stylegraft.training import run as run_module
 from stylegraft.training.config import TrainOptions
 from stylegraft.training.run import MeasuredEvaluator, resume_run, start_run
 from stylegraft.training.step import train_step
@@ -120,8 +122,18 @@ def test_settings_and_forecast_are_printed_first(runs, dataset, tmp_path):
         "distance  ",
     ):
         assert words in runs.printed
+    assert re.search(r"[\d.]+ img/s measured here: 0.008 kimg in [\d.e-]+ min", runs.printed)
     runs.resume(tmp_path / "[bold]run", kimg=0.016)
     assert "[bold]run from kimg-000000.008" in runs.printed  # a path is no markup
+
+
+def test_a_run_without_distances_starts_without_a_forecast(runs, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "measure", None)  # calling it would fail
+    assert runs.start(dataset, tmp_path / "run", kimg=0.008, eval_share=0, eval_kimg=None) == "done"
+    assert "training   " in runs.printed
+    assert "forecast" not in runs.printed
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["eval_ticks"], config["eval_fakes"]) == (0, 0)
 
 
 def test_starting_into_a_run_is_refused(runs, run, dataset):

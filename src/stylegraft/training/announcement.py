@@ -13,13 +13,15 @@ from stylegraft.training.observers import tell
 _FEW_IMAGES = 5000  # augmentation gains most below
 
 
-def announce(console: Console, config: RunConfig, estimate: Estimate, images: ImageSet, split: Split) -> None:
+def announce(
+    console: Console, config: RunConfig, estimate: Estimate | None, images: ImageSet, split: Split
+) -> None:
     """Tells what is about to be trained, on what, and how long it will take.
 
     Args:
         console: for the user.
         config: the run's settings.
-        estimate: what it will cost.
+        estimate: what it will cost; None if nothing waits for that, for the first steps tell it too.
         images: the set.
         split: which of them train and which are held out.
     """
@@ -37,15 +39,9 @@ def announce(console: Console, config: RunConfig, estimate: Estimate, images: Im
         f"{'-'.join(map(str, generator.channels))}, mapping {generator.mapping.num_layers} layers",
         f"training   batch {config.batch}, lr {config.lr:g}, R1 gamma {config.r1_gamma:.3g}, path length "
         f"{config.pl_weight:g}, EMA {config.ema_kimg:g} kimg, augmentation {augment}, {config.precision}",
-        *_growing_lines(config, estimate),
-        f"forecast   {estimate.total_kimg * 1000 / estimate.total_sec:.1f} img/s measured here: "
-        f"{_rounded(estimate.total_kimg)} kimg in {_rounded(estimate.total_sec / 60)} min",
+        *([] if estimate is None else _forecast_lines(config, estimate)),
     ):
         tell(console, line)
-    if config.eval_fakes:
-        ticks = max(estimate.total_sec / estimate.step_sec / config.tick_steps, 1)
-        times = ticks / config.eval_ticks + 1
-        tell(console, f"distance   FD-EffLite0 of {config.eval_fakes} fakes, about {times:.0f} times")
     if config.augment is None and len(split.train_indices) < _FEW_IMAGES:
         text = f"fewer than {_FEW_IMAGES} images, and no augmentation to hide it: --aug ada would help"
         tell(console, f"note       {text}")
@@ -53,6 +49,20 @@ def announce(console: Console, config: RunConfig, estimate: Estimate, images: Im
         tell(console, f"note       {split.note}")
     if images.skipped:
         tell(console, f"note       {len(images.skipped)} files left out (--skip-bad)")
+
+
+def _forecast_lines(config: RunConfig, estimate: Estimate) -> list[str]:
+    """How fast it will be, and what distances and growing that leaves time for."""
+    lines = [
+        *_growing_lines(config, estimate),
+        f"forecast   {estimate.total_kimg * 1000 / estimate.total_sec:.1f} img/s measured here: "
+        f"{_rounded(estimate.total_kimg)} kimg in {_rounded(estimate.total_sec / 60)} min",
+    ]
+    if config.eval_fakes:
+        ticks = max(estimate.total_sec / estimate.step_sec / config.tick_steps, 1)
+        times = ticks / config.eval_ticks + 1
+        lines.append(f"distance   FD-EffLite0 of {config.eval_fakes} fakes, about {times:.0f} times")
+    return lines
 
 
 def _growing_lines(config: RunConfig, estimate: Estimate) -> list[str]:

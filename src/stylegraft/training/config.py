@@ -146,7 +146,10 @@ class TrainOptions(Config):
     )
 
     eval_share: float = Field(
-        default=0.08, ge=0, le=0.5, description="share of the run's time for the distance; 0: never"
+        default=0.08,
+        ge=0,
+        le=0.5,
+        description="share of the run's time for the distance; 0: never, and no forecast",
     )
     eval_kimg: float | None = Field(
         default=None, gt=0, description="kimg between distances, instead of a share of time"

@@ -161,12 +161,10 @@ def with_schedule(
 
     Args:
         config: settings without schedule.
-        options: `eval_share`, and `eval_kimg` and `eval_fakes` where the user fixed them.
+        options: `eval_share`, more than 0, and `eval_kimg` and `eval_fakes` where the user fixed them.
         estimate: from `measure`.
         feature_sec: measured cost of taking one picture's features.
     """
-    if options.eval_share == 0:
-        return config.replace(eval_ticks=0, eval_fakes=0)
     affordable = int(estimate.total_sec * options.eval_share / (estimate.sample_sec + feature_sec))
     num_fakes = options.eval_fakes or min(max(affordable // _WANTED_DISTANCES, _MIN_FAKES), _MAX_FAKES)
     tick_kimg = config.tick_steps * estimate.step_sec / estimate.total_sec * estimate.total_kimg

@@ -121,9 +121,11 @@ def start_run(
 
         if processes.device.type == "cpu":
             compile_kernels(precision)
-        estimate = measure(config, processes)
+        # Its steps are real ones, so without distances or sizes to schedule a run would only wait for it.
+        needs_forecast = options.eval_share > 0 or config.growing is not None
+        estimate = measure(config, processes) if needs_forecast else None
         measured = None
-        if options.eval_share and processes.is_first:
+        if estimate is not None and options.eval_share and processes.is_first:
             measured = make_evaluator(images, split)
             config = with_schedule(config, options, estimate, measured.feature_sec)
         resolved = processes.from_first(config.to_dict())
