@@ -5,9 +5,10 @@
 
 The public command line is started at the yardstick's settings on images rendered here, each time in a process
 of its own, on a set that it has opened before, without distances. The clock starts before Python does and
-stops when the first step is done; what the command measures for its forecast before that is part of the time.
-The first start of all, which decodes the set and may have to compile kernels, is noted apart. Peak memory is
-that of the process after `--steps` steps, which have both regularisers.
+stops when the first step is done, which has both regularisers; when it begins is noted too. Noted apart are
+the first start of all, which decodes the set and may have to compile kernels, and a start with distances,
+which measures steps for a forecast, loads the feature network and takes the first distance before it trains.
+Peak memory is that of the process after `--steps` steps.
 Writes `results/<date>-startup.json` beside this file; `render.py` puts it into the documentation.
 """
 
@@ -38,7 +39,7 @@ NUM_IMAGES, ROUNDS, STEPS = 1000, 5, 17
 MOST_SEC, MOST_MB = 6.0, 1000.0
 
 
-def train_arguments(images: Path, run: Path, precision: str) -> list[str]:
+def train_arguments(images: Path, run: Path, precision: str, distances: bool = False) -> list[str]:
     """Returns the words after `stylegraft` that train at the yardstick's settings."""
     settings = YardstickSettings()
     flags = {
@@ -58,9 +59,10 @@ def train_arguments(images: Path, run: Path, precision: str) -> list[str]:
         "aug": "fixed",
         "aug-p": settings.ada_p,
         "aug-preset": AUGMENT_PRESET,
-        "eval-share": 0,
         "precision": precision,
     }
+    if not distances:
+        flags["eval-share"] = 0
     return [
         "train",
         str(images),
@@ -73,13 +75,14 @@ def train(arguments: list[str], steps: int, out: Path) -> None:
     from stylegraft.cli.main import main as stylegraft
     from stylegraft.training import loop
 
-    train_step, first = loop.train_step, []
+    train_step, begins, ends = loop.train_step, [], []
 
     def counted(state: Any, context: Any) -> None:
+        begins.append(time.time())
         train_step(state, context)
-        first.append(time.time())
-        if len(first) == steps:
-            found = {"first_step_at": first[0], "peak_memory_mb": peak_memory_mb()}
+        ends.append(time.time())
+        if len(ends) == steps:
+            found = {"began_at": begins[0], "first_step_at": ends[0], "peak_memory_mb": peak_memory_mb()}
             out.write_text(json.dumps(found), encoding="utf-8")
             sys.stdout.flush()
             os._exit(0)
@@ -88,12 +91,14 @@ def train(arguments: list[str], steps: int, out: Path) -> None:
     sys.exit(stylegraft(arguments))
 
 
-def start_once(images: Path, precision: str, steps: int, cache: Path) -> dict[str, float]:
-    """Returns the seconds until the first step of a new process is done, and its peak memory."""
+def start_once(
+    images: Path, precision: str, steps: int, cache: Path, distances: bool = False
+) -> dict[str, float]:
+    """Returns the seconds until the first step of a new process begins and is done, and its peak memory."""
     environment = environment_without_compilers() | {"STYLEGRAFT_CACHE": str(cache)}
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
-        words = train_arguments(images, Path(folder) / "run", precision)
+        words = train_arguments(images, Path(folder) / "run", precision, distances)
         command = [sys.executable, __file__, "--steps", str(steps), "--train", str(answer), json.dumps(words)]
         start = time.time()
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -101,6 +106,7 @@ def start_once(images: Path, precision: str, steps: int, cache: Path) -> dict[st
             sys.exit(f"{' '.join(words)} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
         found = json.loads(answer.read_text(encoding="utf-8"))
     return {
+        "begins_sec": found["began_at"] - start,
         "first_step_sec": found["first_step_at"] - start,
         "peak_memory_mb": found["peak_memory_mb"],
     }
@@ -108,8 +114,10 @@ def start_once(images: Path, precision: str, steps: int, cache: Path) -> dict[st
 
 def tables(result: dict[str, Any]) -> dict[str, str]:
     """Returns the documentation's generated part by name, as Markdown."""
-    numbers = (result["first_step_sec"], result["first_ever_sec"], result["peak_memory_mb"])
-    header = ["", "start to first step, s", "the first start of all, s", "peak memory, MB"]
+    names = ("begins_sec", "first_step_sec", "first_ever_sec", "with_distances_sec", "peak_memory_mb")
+    numbers = [result[name] for name in names]
+    header = ["", "first step begins, s", "is done, s", "the first start of all, s", "with distances, s"]
+    header.append("peak memory, MB")
     cells = table(header, [[f"training, {result['precision']}", *map(number, numbers)]])
     return {"startup": f"{machine_line(result)}\n\n{cells}"}
 
@@ -149,12 +157,15 @@ def main() -> None:
             steps = given.steps if index == given.rounds else 1
             runs.append(start_once(images, precision, steps, cache))
             console.print(f"start {index}: {runs[-1]}", highlight=False)
+        with_distances = start_once(images, precision, 1, cache, distances=True)
     result = result_header("startup") | {
         "precision": precision,
         "num_images": NUM_IMAGES,
         "steps": given.steps,
         "first_ever_sec": runs[0]["first_step_sec"],
+        "begins_sec": statistics.median(run["begins_sec"] for run in runs[1:]),
         "first_step_sec": statistics.median(run["first_step_sec"] for run in runs[1:]),
+        "with_distances_sec": with_distances["first_step_sec"],
         "peak_memory_mb": runs[-1]["peak_memory_mb"],
         "runs": runs,
     }
