@@ -28,13 +28,13 @@ class Watcher:
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
         self.notes: list[str] = []
-        self.progress: list[tuple[float, float, float]] = []
+        self.progress: list[tuple[float, float, float | None]] = []
         self.rewinds: list[int] = []
 
     def on_record(self, record: dict[str, Any]) -> None:
         self.records.append(record)
 
-    def on_progress(self, done: float, kimg: float, seconds_left: float) -> None:
+    def on_progress(self, done: float, kimg: float, seconds_left: float | None) -> None:
         self.progress.append((done, kimg, seconds_left))
 
     def on_note(self, text: str) -> None:
@@ -141,7 +141,8 @@ def test_loop_ends_with_the_budget_of_minutes(make_loop, monkeypatch):
     assert loop.run() == "done"
     assert loop.state.step == 4
     assert loop.state.train_sec == 60
-    assert watcher.progress[1][1:] == (0.016, 90.0)  # done a quarter after 15 s of 30 s: see the loop
+    # Told after each step: what was done before it. The first cannot say how long the rest takes.
+    assert watcher.progress[:2] == [(0.0, 0.008, None), (0.25, 0.016, 45.0)]
 
 
 def test_first_of_two_budgets_counts(make_loop):

@@ -100,6 +100,7 @@ def test_notes_are_printed_as_they_are():
 def test_bar_on_a_terminal_shows_the_state():
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
     bar = ProgressBar(console)
+    bar.on_progress(0.0, 3.0, None)
     bar.on_progress(0.5, 3.25, 59)
     bar._progress.refresh()
     bar.close()

@@ -24,6 +24,7 @@ from stylegraft.training.config import RunConfig
 from stylegraft.training.early_stopping import reason_to_stop
 from stylegraft.training.evaluator import CopyWatch, Evaluator, SampleFakes
 from stylegraft.training.observers import Observer
+from stylegraft.training.pace import Pace
 from stylegraft.training.state import TrainState
 from stylegraft.training.step import StepContext, train_step
 
@@ -78,6 +79,7 @@ class Loop:
         session_start, train_sec_before = time.monotonic(), state.train_sec
         tick_start, tick_step, tick_nimg = session_start, state.step, state.num_images
         last_save, saved_step = session_start, state.step  # the loop begins at a checkpoint, or writes one
+        pace = Pace()
         if state.step == 0:
             self._measure_and_draw()
             self._save()
@@ -141,7 +143,7 @@ class Loop:
                     saved_step = state.step
                 if self.threads is not None:
                     self.threads.after_step(is_plain=not _has_lazy_regulariser(config, state.step - 1))
-                self._tell_progress(done, train_sec_before + time.monotonic() - session_start)
+                self._tell_progress(done, pace.seconds_left(done))
 
     def _done_share(self) -> float:
         """The finished share of the budget; with two budgets, of the one that ends first."""
@@ -236,8 +238,7 @@ class Loop:
             f"to go on all the same: stylegraft train --resume {self.folder} with a new --kimg or --minutes"
         )
 
-    def _tell_progress(self, done: float, train_sec: float) -> None:
-        seconds_left = train_sec * (1 - done) / done if done > 0 else float(0)
+    def _tell_progress(self, done: float, seconds_left: float | None) -> None:
         for observer in self.observers:
             observer.on_progress(min(done, 1.0), self.state.kimg, seconds_left)
 

@@ -25,8 +25,8 @@ class Observer(Protocol):
         """Called with each log line: `step`, `kimg`, and scalars by name."""
         ...
 
-    def on_progress(self, done: float, kimg: float, seconds_left: float) -> None:
-        """Called after each step with the finished share of the run."""
+    def on_progress(self, done: float, kimg: float, seconds_left: float | None) -> None:
+        """Called after each step: the finished share of the run, and the time left if it is known yet."""
         ...
 
     def on_note(self, text: str) -> None:
@@ -66,7 +66,7 @@ class JsonLog:
                 f"cannot write {self._path}: {error.strerror or error}. Check free space and permissions."
             ) from error
 
-    def on_progress(self, done: float, kimg: float, seconds_left: float) -> None:
+    def on_progress(self, done: float, kimg: float, seconds_left: float | None) -> None:
         pass
 
     def on_note(self, text: str) -> None:
@@ -108,8 +108,8 @@ class ProgressBar:
     def on_record(self, record: Record) -> None:
         self._scalars |= {key: value for key, value in record.items() if isinstance(value, float)}
 
-    def on_progress(self, done: float, kimg: float, seconds_left: float) -> None:
-        left = f"{_clock(seconds_left)} left"
+    def on_progress(self, done: float, kimg: float, seconds_left: float | None) -> None:
+        left = "" if seconds_left is None else f"{_clock(seconds_left)} left"
         text = _scalars_line(self._scalars)
         self._progress.update(
             self._task, completed=done, description=f"{kimg:.1f} kimg", left=left, scalars=text
@@ -143,7 +143,7 @@ class TensorBoardLog:
             if isinstance(value, float) and name != "kimg":
                 self._writer.add_scalar(name, value, global_step=round(record["kimg"] * 1000))
 
-    def on_progress(self, done: float, kimg: float, seconds_left: float) -> None:
+    def on_progress(self, done: float, kimg: float, seconds_left: float | None) -> None:
         pass
 
     def on_note(self, text: str) -> None:
