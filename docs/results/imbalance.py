@@ -1,57 +1,108 @@
-"""A deliberately imbalanced set of garments, and a judge of whether generated classes are as asked.
+"""Deliberately imbalanced sets, and a judge of whether generated classes are as asked.
 
+    python docs/results/imbalance.py prepare beans beans.zip
     python docs/results/imbalance.py prepare IDX_FOLDER garments.zip
+    python docs/results/imbalance.py judge beans SET...
     python docs/results/imbalance.py judge IDX_FOLDER SET...
 
-IDX_FOLDER holds the four files of Fashion-MNIST (Debian package dataset-fashion-mnist). SETs are folders or
-zips that `stylegraft generate` wrote, or the zip of `prepare`. The judge is a small convolutional network
-that learns all ten classes from 20,000 real garments, none of them in the set, and sees pixels: it shares
-nothing with `stylegraft evaluate`, and what looks like a garment of none of the set's classes is told too.
+IDX_FOLDER holds the four files of Fashion-MNIST (Debian package dataset-fashion-mnist); beans are rendered.
+SETs are folders or zips that `stylegraft generate` wrote, or the zip of `prepare`. The judge is a small
+convolutional network that learns all classes there are (ten kinds of garments, six of beans) from real
+images, none of them in the set, and sees pixels: it shares nothing with `stylegraft evaluate`, and what looks
+like none of the set's classes is told too.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from fashion_mnist import CLASSES, read_idx
 
-NUM_FOR_JUDGE, NUM_TEST, NUM_STEPS = 20_000, 2000, 500
-COUNTS = {"T-shirt": 600, "trouser": 300, "bag": 100, "ankle boot": 50, "dress": 20}
+from stylegraft.data import open_image_set, write_image_set
+from stylegraft.data.beans import CLASS_NAMES, render_beans
+from stylegraft.data.beans.sets import render_bean
+from stylegraft.evaluation.small_classifier import SmallClassifier
+
+BEANS = "beans"
+NUM_STEPS = 500
+NUM_GARMENTS_FOR_JUDGE, NUM_TEST_GARMENTS = 20_000, 2000
+NUM_BEANS_FOR_JUDGE, NUM_TEST_BEANS = 3000, 600
+GARMENT_COUNTS = {"T-shirt": 600, "trouser": 300, "bag": 100, "ankle boot": 50, "dress": 20}
+BEAN_COUNTS = {"pinto": 600, "kidney": 300, "navy": 100, "cranberry": 50, "black_eyed": 20}
 
 
-def prepare(idx_folder: Path, out: Path) -> None:
-    """Writes the first garments of each class, as many as `COUNTS` says, as a labelled zip."""
-    from stylegraft.data import write_image_set
+@dataclass(frozen=True)
+class Reals:
+    """Real images that the judge learns from, and others that it is tested with.
 
-    pixels, classes = read_idx(idx_folder, "train")
-    chosen = [np.flatnonzero(classes == CLASSES.index(name))[:count] for name, count in COUNTS.items()]
-    labels = np.repeat(np.arange(len(COUNTS)), list(COUNTS.values()))
-    write_image_set(out, pixels[np.concatenate(chosen)], labels=labels, class_names=list(COUNTS))
+    Attributes:
+        names: of all the classes there are.
+        train: uint8 [N, H, W, C].
+        train_classes: int [N], indices into `names`.
+        test: uint8 [T, H, W, C].
+        test_classes: int [T].
+    """
+
+    names: tuple[str, ...]
+    train: np.ndarray
+    train_classes: np.ndarray
+    test: np.ndarray
+    test_classes: np.ndarray
 
 
-def judge(idx_folder: Path, sets: list[Path]) -> None:
+def reals_of(what: str) -> Reals:
+    """Returns beans of other seeds than those of the set; or garments that are not in it."""
+    if what == BEANS:
+        train, train_classes, names = render_beans(NUM_BEANS_FOR_JUDGE, seed=1)
+        test, test_classes, _ = render_beans(NUM_TEST_BEANS, seed=2)
+        return Reals(names, train, train_classes, test, test_classes)
+    train, train_classes = (part[-NUM_GARMENTS_FOR_JUDGE:] for part in read_idx(Path(what), "train"))
+    test, test_classes = (part[:NUM_TEST_GARMENTS] for part in read_idx(Path(what), "t10k"))
+    return Reals(CLASSES, train, train_classes, test, test_classes)
+
+
+def counts_of(what: str) -> dict[str, int]:
+    """Returns how many images of each class the imbalanced set has."""
+    return BEAN_COUNTS if what == BEANS else GARMENT_COUNTS
+
+
+def prepare(what: str, out: Path) -> None:
+    """Writes the first images of each class, as many as the counts say, as a labelled zip."""
+    counts = counts_of(what)
+    if what == BEANS:
+        firsts = [CLASS_NAMES.index(name) for name in counts]  # the kinds take turns
+        pixels = [
+            render_bean(first + len(CLASS_NAMES) * index)[0]
+            for first, count in zip(firsts, counts.values())
+            for index in range(count)
+        ]
+    else:
+        garments, classes = read_idx(Path(what), "train")
+        chosen = [np.flatnonzero(classes == CLASSES.index(name))[:count] for name, count in counts.items()]
+        pixels = garments[np.concatenate(chosen)]
+    labels = np.repeat(np.arange(len(counts)), list(counts.values()))
+    write_image_set(out, pixels, labels=labels, class_names=list(counts))
+
+
+def judge(what: str, sets: list[Path]) -> None:
     """Prints a table for each set: per class, how many images there are and what the judge sees in them."""
-    from stylegraft.data import open_image_set
-    from stylegraft.evaluation.small_classifier import SmallClassifier
-
+    reals = reals_of(what)
+    names, truth, num_test = np.array(reals.names), reals.test_classes, len(reals.test)
     opened = [open_image_set(path) for path in sets]
-    train, classes = (part[-NUM_FOR_JUDGE:] for part in read_idx(idx_folder, "train"))
-    test, truth = (part[:NUM_TEST] for part in read_idx(idx_folder, "t10k"))
-    shown = np.concatenate([test, *(images.array for images in opened)])
-    told = SmallClassifier(NUM_STEPS)(train, classes, shown, num_classes=len(CLASSES), seed=0)
-    print(
-        f"the judge names {(told[:NUM_TEST] == truth).mean():.1%} of {NUM_TEST:,} real test garments rightly:"
-    )
-    recall = [(told[:NUM_TEST] == truth)[truth == CLASSES.index(name)].mean() for name in COUNTS]
-    print(", ".join(f"{name} {share:.1%}" for name, share in zip(COUNTS, recall)))
-    first = NUM_TEST
+    shown = np.concatenate([reals.test, *(images.array for images in opened)])
+    told = SmallClassifier(NUM_STEPS)(reals.train, reals.train_classes, shown, num_classes=len(names), seed=0)
+    is_right = told[:num_test] == truth
+    print(f"the judge names {is_right.mean():.1%} of {num_test:,} real test images rightly:")
+    print(", ".join(f"{name} {is_right[names[truth] == name].mean():.1%}" for name in counts_of(what)))
+    first = num_test
     for path, images in zip(sets, opened):
         assert images.class_names is not None
         assert images.class_indices is not None
-        seen = np.array(CLASSES)[told[first : first + len(images)]]
+        seen = names[told[first : first + len(images)]]
         first += len(images)
         print(f"\n{path}")
         print("| class | images | seen as asked | else seen as |\n|---|---|---|---|")
@@ -70,16 +121,16 @@ def main() -> None:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     first = commands.add_parser("prepare")
-    first.add_argument("idx_folder", type=Path)
+    first.add_argument("what", metavar="beans|IDX_FOLDER")
     first.add_argument("out", type=Path)
     second = commands.add_parser("judge")
-    second.add_argument("idx_folder", type=Path)
+    second.add_argument("what", metavar="beans|IDX_FOLDER")
     second.add_argument("sets", type=Path, nargs="+")
     flags = parser.parse_args()
     if flags.command == "prepare":
-        prepare(flags.idx_folder, flags.out)
+        prepare(flags.what, flags.out)
     else:
-        judge(flags.idx_folder, flags.sets)
+        judge(flags.what, flags.sets)
 
 
 if __name__ == "__main__":
