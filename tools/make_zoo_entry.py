@@ -144,26 +144,39 @@ def check_command(command: str, config: RunConfig, images: ImageSet) -> None:
 
 
 def opened_source(named: Path | None, config: RunConfig) -> OpenedCheckpoint | None:
-    """Returns the source in the zoo that a run was grafted from; None: it was trained from scratch.
+    """Returns what a run was grafted from: a source of the zoo, or the checkpoint which that was made from.
 
     Args:
-        named: what follows `--from` in the stated command.
-        config: of the run.
+        named: what follows `--from` in the stated command: NAME, or NAME/checkpoints/kimg-..., from the run
+            that the command on NAME's card writes; that checkpoint has to be there.
+        config: of the run; None there and here: it was trained from scratch.
 
     Raises:
         InputError: the run had another source, or one that is not in the zoo, so that nobody else has it.
     """
     if named is None and config.source is None:
         return None
-    name = str(named)
-    if config.source is None or name not in catalogue.names():
+    name = "" if named is None else named.parts[0]
+    if named is None or config.source is None or name not in catalogue.names():
         raise InputError(
             "facts: expected a run from scratch, or one from a source of the zoo that the command names."
         )
-    source = catalogue.entry(name)
-    if source.card["sha256"] != config.source.sha256:
+    entry = catalogue.entry(name).folder
+    is_entry = str(named) == name
+    if not (is_entry or becomes(read_checkpoint(named), read_checkpoint(entry))):
+        raise InputError(f"facts: {named}: expected the checkpoint that the zoo's {name} was made from.")
+    opened = open_checkpoint(entry if is_entry else named)
+    if opened.info["sha256"] != config.source.sha256:
         raise InputError(f"facts: the run's source was not the zoo's {name} as it is now.")
-    return open_checkpoint(source.folder)
+    return opened
+
+
+def becomes(checkpoint: Checkpoint, entry: Checkpoint) -> bool:
+    """Whether an entry holds a checkpoint's networks, but for the rounding."""
+    networks, shipped = checkpoint.networks, entry.networks
+    return networks.keys() == shipped.keys() and all(
+        torch.equal(tensor.half(), shipped[name].half()) for name, tensor in networks.items()
+    )
 
 
 def check_licence(facts: ZooFacts, config: RunConfig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,25 @@ def test_source_that_was_grafted_from_what_nobody_has_is_refused(
     code, error = make(run=older, name="rafts", command=graft_command("boats"))
     assert code == 2
     assert "was not the zoo's boats as it is now" in error
+
+
+def test_source_that_was_grafted_from_the_run_of_an_entry_names_its_checkpoint(
+    make, grafted: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--from boats` means it where the folder of that run is; it is the zoo's boats but for rounding."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(run, "boats")
+    better, other = (checkpoint_path(Path("boats"), nimg) for nimg in (4000, 8000))
+    checkpoint = read_checkpoint(checkpoint_path(grafted, 4000))
+    checkpoint.state["config"]["source"]["sha256"] = open_checkpoint(better).info["sha256"]
+    graft = tmp_path / "graft"
+    write_checkpoint(checkpoint_path(graft, 4000), checkpoint)
+    (graft / "config.json").write_text((grafted / "config.json").read_text())
+    code, error = make(run=graft, name="rafts", command=graft_command(str(other)))
+    assert code == 2
+    assert f"{other}: expected the checkpoint that the zoo's boats was made from" in error
+    assert make(run=graft, name="rafts", command=graft_command(str(better))) == (0, "")
+    assert zoo.entry("rafts").card["command"] == graft_command(str(better))
 
 
 def test_other_images_than_those_of_the_run_are_refused(make, tmp_path: Path) -> None:
